@@ -1,0 +1,1 @@
+"""Pictures as bytes: measured, made ready, finished, kept. The one home of Pillow."""

@@ -1,0 +1,1 @@
+"""A request's life between the two dialects: bought, waited for, collected."""

@@ -1,0 +1,1 @@
+"""What clients speak: the Images API of OpenAI, in all its dialects."""

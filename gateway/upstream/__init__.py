@@ -1,0 +1,1 @@
+"""What the vendor speaks, and how much of it we may use."""
