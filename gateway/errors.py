@@ -61,7 +61,7 @@ class GatewayError(Exception):
 
 
 class RequestError(GatewayError):
-    """The caller's request cannot be served as it is; nothing was bought unless ``bought`` says so."""
+    """The caller's request cannot be served as it is; nothing bought unless ``bought`` is set."""
 
 
 class InvalidRequest(RequestError):
@@ -117,7 +117,7 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamRefused(UpstreamError):
-    """The vendor found fault with the request; ``param`` is its word for the place, if it gave one."""
+    """The vendor found fault with the request; ``param`` is its word for the place, if any."""
 
 
 class UpstreamUnauthorized(UpstreamError):

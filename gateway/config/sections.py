@@ -67,7 +67,9 @@ class ServerBounds(Section):
     body_time: Seconds = 300
     body_rate: Bytes = Field(default=8_192, description="least bytes per second of a body")
     body_grace: Seconds = Field(default=10, description="before the least rate is asked for")
-    write_time: Seconds = Field(default=60, description="a reader that takes nothing for so long is cut")
+    write_time: Seconds = Field(
+        default=60, description="a reader that takes nothing for so long is cut"
+    )
     connections: int = Field(default=10_000, ge=1)
 
 
@@ -93,7 +95,7 @@ class Ops(Section):
 
 
 class Polling(Section):
-    """How the waiting is done; ``scale`` multiplies every interval (a sped-up simulator wants 0.1)."""
+    """How the waiting is done; ``scale`` multiplies every interval (0.1 for a fast simulator)."""
 
     scale: float = Field(default=1.0, gt=0, le=10)
     concurrency: int = Field(default=32, ge=1, le=1000)
@@ -123,7 +125,9 @@ class Upstream(Section):
     download_time: Seconds = 120
     answer_bytes: Bytes = 32_000_000
     upload_bytes: Bytes = Field(default=10_000_000, description="the vendor's bound on one picture")
-    upload_lifetime: Seconds = Field(default=3600, description="an uploaded reference is reused so long")
+    upload_lifetime: Seconds = Field(
+        default=3600, description="an uploaded reference is reused so long"
+    )
     result_hosts: tuple[str, ...] = Field(
         default=(), description="if given, result links must point to one of these hosts"
     )
@@ -136,7 +140,9 @@ class Model(Section):
 
     upstream_model: Name = "gpt-image-1.5-official"
     aliases: tuple[Name, ...] = ()
-    extended_sizes: bool = Field(default=False, description="4k for all 13 ratios: 39 sizes, not 32")
+    extended_sizes: bool = Field(
+        default=False, description="4k for all 13 ratios: 39 sizes, not 32"
+    )
     max_images_per_task: int = Field(default=4, ge=1, le=10)
     max_references: int = Field(default=16, ge=0, le=16)
     max_prompt: int = Field(default=32_000, ge=1)

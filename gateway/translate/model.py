@@ -28,11 +28,11 @@ class Note:
     """
 
     name: str
-    params: tuple[tuple[str, str | int | float], ...] = ()
+    params: tuple[tuple[str, str | float], ...] = ()
 
 
-def note(name: str, **params: str | int | float) -> Note:
-    """``note("size-cropped", source="16:9", share=0.03)``; a trailing ``_`` is dropped (``from_``)."""
+def note(name: str, **params: str | float) -> Note:
+    """Make a note: ``note("size-cropped", from_="16:9", share=0.03)``; a trailing ``_`` is dropped."""
     return Note(name, tuple((key.rstrip("_"), value) for key, value in params.items()))
 
 
@@ -93,7 +93,7 @@ class ImageRequest:
 class ModelCard:
     """What one model at the vendor can do. Defaults are the specification's.
 
-    ``extended_sizes`` offers 4k for all thirteen ratios (39 sizes) where the source page has six (32).
+    ``extended_sizes`` offers 4k for all thirteen ratios (39 sizes); the source page has six (32).
     """
 
     name: str
@@ -112,7 +112,7 @@ class ModelCard:
 class TaskSpec:
     """One paid task, in the vendor's terms but not in its wire shape.
 
-    ``ratio`` is one of the table's (``"16:9"``) or ``"auto"``; ``n`` is 1 to ``max_images_per_task``.
+    ``ratio`` is one of the table's (``"16:9"``) or ``"auto"``.
     ``background`` is ``None`` unless the model card says the vendor honours it.
     """
 
@@ -133,7 +133,7 @@ class TaskSpec:
 class Finish:
     """What is done to each result here: ``pixels`` None leaves the size as it came.
 
-    ``compression`` is the encoder's quality (0–100) where this side encodes.
+    ``compression`` is the encoder's quality (0 to 100) where this side encodes.
     """
 
     pixels: tuple[int, int] | None
