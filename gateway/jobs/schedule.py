@@ -20,7 +20,7 @@ ENOUGH = 10
 REMEMBERED = 200
 _EARLY_SHARE = 0.05
 _JITTER = 0.15
-_LATE = 3.0
+_LATE = 30  # gaps
 _CAP = 10.0
 
 
@@ -55,19 +55,18 @@ def next_ask(pace: Pace, asked: int, age: float, chance: float) -> float:
     spread = 1 + _JITTER * (2 * chance - 1)
     if asked == 0:
         return max(0.0, pace.first * spread - age)
-    late = max(1.0, age / (pace.first + _LATE * pace.gap * 10))
-    return min(_CAP, pace.gap * late) * spread
-
-
-def scaled(pace: Pace, scale: float) -> Pace:
-    """The same pace, faster (``scale`` < 1) or slower."""
-    return Pace(pace.first * scale, pace.gap * scale)
+    late = max(1.0, age / (pace.first + _LATE * pace.gap))
+    return min(max(_CAP, pace.gap), pace.gap * late) * spread
 
 
 @dataclass(slots=True)
 class Experience:
-    """Durations of finished tasks, by tier and quality; bounded, old ones are forgotten."""
+    """Durations of finished tasks, by tier and quality; bounded, old ones are forgotten.
 
+    ``scale`` multiplies the table, not what is observed.
+    """
+
+    scale: float = 1.0
     seen: dict[tuple[Tier, Quality], deque[float]] = field(default_factory=dict)
 
     def observe(self, tier: Tier, quality: Quality, seconds: float) -> None:
@@ -78,6 +77,7 @@ class Experience:
     def pace(self, tier: Tier, quality: Quality) -> Pace:
         """The table's pace, its first question moved to where tasks of this kind begin to end."""
         known = TABLE[tier, quality]
+        known = Pace(known.first * self.scale, known.gap * self.scale)
         durations = self.seen.get((tier, quality), ())
         if len(durations) < ENOUGH:
             return known
