@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.errors import Bought, GatewayError
 from gateway.events import State
-from gateway.images.shelf import Shelved
+from gateway.images.shelf import Reservation, Shelved
 from gateway.jobs.journal import Entry
 from gateway.translate.model import Note, Plan, TaskSpec
 
@@ -51,6 +51,7 @@ class Job:
     deadline: float
     tasks: tuple[LiveTask, ...]
     outcome: asyncio.Future[Outcome]
+    reservation: Reservation
     release: Release
     waiters: int = 0
     error: GatewayError | None = None

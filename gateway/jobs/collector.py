@@ -34,7 +34,7 @@ class Fetcher(Protocol):
 class Finisher(Protocol):
     """Checks a fetched file and brings it into its final form."""
 
-    async def finish(self, source: str, target: str, finish: Finish) -> Finished:
+    async def finish(self, source: str, target: str, wanted: Finish) -> Finished:
         """Raises: UnusableResult."""
         ...
 
@@ -101,11 +101,13 @@ class Collector:
         try:
             await self._fetcher.fetch(link, fetched)
             finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
-            return await self._shelf.keep(finished), finished.notes
+            shelved = await self._shelf.keep(finished, job.reservation)
         except download.LinkDead as error:
             raise _Unusable(error.reason) from error
         except UnusableResult as error:
             raise _Unusable(str(error)) from error
+        else:
+            return shelved, finished.notes
         finally:
             await asyncio.to_thread(_remove, fetched, finished_path)
 

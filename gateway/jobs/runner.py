@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, Draining, GatewayError, InternalError
 from gateway.events import Dropped
-from gateway.images.shelf import Shelf
+from gateway.images.shelf import Reservation, Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
 from gateway.jobs.collector import Collector
 from gateway.jobs.creator import Creator
@@ -88,7 +88,7 @@ class Runner:
         """Write the intent and set the job going. Raises: NoRoom, and whatever the store raises."""
         reservation = self._shelf.reserve(_room(wish.plan))
         try:
-            job = self._new(wish)
+            job = self._new(wish, reservation)
             await self._journal.add(_row(job))
         except BaseException:
             reservation.release()
@@ -131,7 +131,7 @@ class Runner:
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _new(self, wish: Wish) -> Job:
+    def _new(self, wish: Wish, reservation: Reservation) -> Job:
         wall = self._clock.wall()
         name = job_id(wall)
         return Job(
@@ -143,6 +143,7 @@ class Runner:
             deadline=wish.arrived + wish.seconds,
             tasks=tuple(LiveTask(Entry(name, task_id(wall)), spec) for spec in wish.plan.tasks),
             outcome=asyncio.get_running_loop().create_future(),
+            reservation=reservation,
             release=wish.release,
         )
 
