@@ -49,7 +49,7 @@ def load(path: str | None, environ: Mapping[str, str] | None = None) -> Loaded:
     config = _check(draft)
     if config is None or draft.faults:
         raise ConfigFaults(sorted(draft.faults, key=_place))
-    return Loaded(config, {render(leaf): _source(draft, leaf) for leaf, _ in leaves(config)})
+    return Loaded(config, {render(leaf.path): _source(draft, leaf.path) for leaf in leaves(config)})
 
 
 def _place(fault: Fault) -> tuple[bool, str, int]:

@@ -10,21 +10,23 @@ import pathlib
 import typing
 from collections.abc import Iterator
 
+from pydantic import SecretStr
+from pydantic.json_schema import JsonSchemaValue
+
+from gateway.config.listing import spell, unit_of
 from gateway.config.sections import Config, Section
 from gateway.config.shape import FILE_SUFFIX, Setting, Slot, is_secret, settings, slot
-from gateway.config.units import Unit
 
 MARK = "<!-- below: written by python -m gateway.config.reference -->\n"
 PAGE = pathlib.Path("docs/configuration.md")
 SCHEMA = pathlib.Path("docs/config.schema.json")
-
-Json = dict[str, typing.Any]
 
 _WORDS: dict[object, str] = {
     bool: "true or false",
     int: "whole number",
     float: "number",
     str: "text",
+    SecretStr: "secret",
 }
 
 
@@ -45,26 +47,18 @@ def render() -> str:
 
 def kind(setting: Setting) -> str:
     """Say in words what a setting's value is: ``whole number, 1 to 10``."""
-    unit = _unit(setting)
-    word = {"seconds": "time", "bytes": "size"}[unit.word] if unit else _word(setting.slot)
+    unit = unit_of(setting.field)
+    if unit is not None:
+        return {"seconds": "time", "bytes": "size"}[unit.word]
+    word = _word(setting.slot)
     if is_secret(setting.field):
-        word = f"secret; or `{setting.path.rpartition('.')[2]}{FILE_SUFFIX}`, a file's path"
-    return f"{word}{_range(setting)}" if not unit else word
-
-
-def spell(setting: Setting, value: object) -> str:
-    """Write a setting's value as a file would: ``24h``, ``10GB``, ``null``, ``[a, b]``."""
-    unit = _unit(setting)
-    if unit is not None and isinstance(value, int | float):
-        return unit.spell(value)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(str, value))}]"
-    return value if isinstance(value, str) else json.dumps(value)
+        word += f"; or `{setting.path.rpartition('.')[2]}{FILE_SUFFIX}`, a file's path"
+    return f"{word}{_range(setting)}"
 
 
 def schema() -> str:
     """Write the JSON schema for editors; variables and files of secrets included."""
-    root: Json = Config.model_json_schema()
+    root: JsonSchemaValue = Config.model_json_schema()
     root["title"] = "image-gateway configuration"
     for section in _sections(Config):
         drawn = root if section is Config else root["$defs"][section.__name__]
@@ -85,10 +79,6 @@ def _about(name: str) -> str:
     inner = here if here is None or here.section else here.below(0) or here.below("")
     text = inner.section.__doc__ if inner and inner.section else ""
     return (text or "").partition("\n")[0]
-
-
-def _unit(setting: Setting) -> Unit | None:
-    return next((mark for mark in setting.field.metadata if isinstance(mark, Unit)), None)
 
 
 def _word(here: Slot) -> str:
@@ -114,7 +104,7 @@ def _range(setting: Setting) -> str:
 def _default(setting: Setting) -> str:
     if setting.field.is_required():
         return "required"
-    return f"`{spell(setting, setting.field.default)}`"
+    return f"`{spell(setting.field, setting.field.default)}`"
 
 
 def _sections(section: type[Section]) -> Iterator[type[Section]]:
@@ -126,11 +116,10 @@ def _sections(section: type[Section]) -> Iterator[type[Section]]:
                 yield from _sections(inner.section)
 
 
-def _loosen(section: type[Section], drawn: Json) -> None:
+def _loosen(section: type[Section], drawn: JsonSchemaValue) -> None:
     """Allow what the loader allows: ``${VAR}`` for any value, units, ``…_file`` for secrets."""
-    alternatives: list[Json] = []
+    alternatives: list[JsonSchemaValue] = []
     for name, field in section.model_fields.items():
-        marks = [mark for mark in field.metadata if isinstance(mark, Unit)]
         here = slot(field.annotation)
         if is_secret(field):
             drawn["properties"][f"{name}{FILE_SUFFIX}"] = {
@@ -141,13 +130,17 @@ def _loosen(section: type[Section], drawn: Json) -> None:
                 drawn["required"].remove(name)
                 alternatives = [{"required": [name]}, {"required": [f"{name}{FILE_SUFFIX}"]}]
         elif not here.container and here.kind is not str:
-            drawn["properties"][name] = _or_words(drawn["properties"][name], units=bool(marks))
+            drawn["properties"][name] = _or_words(
+                drawn["properties"][name], units=unit_of(field) is not None
+            )
     if alternatives:
         drawn["anyOf"] = alternatives
 
 
-def _or_words(drawn: Json, *, units: bool) -> Json:
-    outer = {name: drawn.pop(name) for name in ("title", "description", "default") if name in drawn}
+def _or_words(drawn: JsonSchemaValue, *, units: bool) -> JsonSchemaValue:
+    outer: JsonSchemaValue = {
+        name: drawn.pop(name) for name in ("title", "description", "default") if name in drawn
+    }
     inner = drawn.get("anyOf", [drawn])
     pattern = r"\$\{|^\s*[0-9.]+\s*[A-Za-z]*\s*$" if units else r"\$\{"
     return {**outer, "anyOf": [*inner, {"type": "string", "pattern": pattern}]}

@@ -171,7 +171,7 @@ class Model(Section):
 
 
 class Limits(Section):
-    """What a key may use; kept here so that files written today stay valid."""
+    """What a key may use: read and checked, but not enforced in this version."""
 
     requests_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")
     images_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")

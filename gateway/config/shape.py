@@ -120,16 +120,33 @@ def settings(section: type[Section] = Config, prefix: str = "") -> Iterator[Sett
             yield from settings(inner, f"{path}.")
 
 
-def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """List what a configuration holds, down to values and lists of values."""
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What a configuration holds at a path: a value or a list of values, and its field."""
+
+    path: Path
+    field: FieldInfo
+    value: object
+
+
+def leaves(section: Section, path: Path = ()) -> Iterator[Leaf]:
+    """List what a configuration holds, in the order of the models."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        inner = [((*path, name, *below), member) for below, member in _sections(value)]
+        for place, member in inner:
+            yield from leaves(member, place)
+        if not inner:
+            yield Leaf((*path, name), field, value)
+
+
+def _sections(value: object) -> list[tuple[Path, Section]]:
+    """Find the sections in a field's value, with what leads to each."""
     if isinstance(value, Section):
-        for name in type(value).model_fields:
-            yield from leaves(getattr(value, name), (*path, name))
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from leaves(member, (*path, name))
-    elif isinstance(value, tuple) and any(isinstance(member, Section) for member in value):
-        for index, member in enumerate(value):
-            yield from leaves(member, (*path, index))
-    else:
-        yield path, value
+        return [((), value)]
+    if isinstance(value, dict):
+        return [((name,), member) for name, member in value.items() if isinstance(member, Section)]
+    members = value if isinstance(value, tuple) else ()
+    return [
+        ((index,), member) for index, member in enumerate(members) if isinstance(member, Section)
+    ]
