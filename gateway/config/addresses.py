@@ -9,7 +9,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]{2,45}")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -19,6 +19,13 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(_HOST.fullmatch(text) or ipaddress.ip_address(text))
     except ValueError:
         return False
 
@@ -37,7 +44,7 @@ def _split(value: str) -> SplitResult:
         raise ValueError("must not hold a user name or password")
     if "?" in value or "#" in value:
         raise ValueError("must not have a query or a fragment")
-    if not _HOST.fullmatch(parts.hostname):
+    if not _is_host(parts.hostname):
         raise ValueError("must be a URL with a valid host and port")
     return parts
 
@@ -45,9 +52,10 @@ def _split(value: str) -> SplitResult:
 def base_url(value: str) -> str:
     """Check the vendor's address; trailing slashes and a trailing ``/v1`` are taken off."""
     parts = _split(value)
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must start with https://; plain http is for this machine only")
-    return value.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def public_url(value: str) -> str:
@@ -69,7 +77,7 @@ def network(value: str) -> str:
 
 def host(value: str) -> str:
     """Check a host: a name or an address, without scheme, port or path."""
-    if not _HOST.fullmatch(value):
+    if not _is_host(value):
         raise ValueError("must be a host name or an address, without https://, port or path")
     return value
 

@@ -7,9 +7,7 @@ know: files, YAML, the environment. No sentence repeats a value: it may be a sec
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-from pydantic_core import ErrorDetails
+from dataclasses import dataclass, field
 
 from gateway.config.shape import FILE_SUFFIX, Slot, at, is_secret, render, settings
 from gateway.config.yaml12 import Path
@@ -45,6 +43,16 @@ class Fault:
     def __str__(self) -> str:
         place = str(Origin(self.file, self.line))
         return ": ".join(word for word in (place, self.path, self.message) if word)
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What the models find at a path: pydantic's name for it, its bounds, and the value."""
+
+    path: Path
+    kind: str
+    bounds: Mapping[str, object]
+    value: object = field(repr=False)
 
 
 class ConfigFaults(Exception):
@@ -84,22 +92,21 @@ def _holds_secret(name: str) -> bool:
     return name.endswith(FILE_SUFFIX)
 
 
-def sentence(path: Path, found: ErrorDetails) -> str:
-    """Put one of pydantic's findings at ``path`` into words."""
-    context: Mapping[str, object] = found.get("ctx", {})
-    kind = found["type"]
-    if kind == "missing":
-        return f"is required{_secret_hint(path)}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
-    if kind in _BOUNDS:
-        sign, words = _BOUNDS[kind]
-        return words.format(context[sign])
-    empty = ", not empty" if found["input"] is None else ""
-    quoted = "; put it in quotes" if kind == "string_type" and _is_typed(found["input"]) else ""
-    return f"{_TYPES.get(kind, 'is not valid')}{empty}{quoted}"
+def sentence(flaw: Flaw) -> str:
+    """Put a flaw into words."""
+    if flaw.kind == "missing":
+        return f"is required{_secret_hint(flaw.path)}"
+    if flaw.kind == "value_error":
+        return str(flaw.bounds["error"])
+    if flaw.kind == "literal_error":
+        return f"must be {flaw.bounds['expected']}"
+    if flaw.kind in _BOUNDS:
+        sign, words = _BOUNDS[flaw.kind]
+        bound = flaw.bounds[sign]
+        return words.format(f"{bound:g}" if isinstance(bound, float) else bound)
+    empty = ", not empty" if flaw.value is None else ""
+    quoted = "; put it in quotes" if flaw.kind == "string_type" and _is_typed(flaw.value) else ""
+    return f"{_TYPES.get(flaw.kind, 'is not valid')}{empty}{quoted}"
 
 
 def _is_typed(value: object) -> bool:

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.config import checks, environment, secret_files
 from gateway.config.draft import Draft, find
-from gateway.config.faults import ConfigFaults, Fault, Origin, sentence, spoken, unknown
+from gateway.config.faults import ConfigFaults, Fault, Flaw, Origin, sentence, spoken, unknown
 from gateway.config.sections import Config
 from gateway.config.shape import at, leaves, render
 from gateway.config.yaml12 import Path, Table, YamlFault, parse
@@ -107,32 +106,40 @@ def _make_room(draft: Draft, path: Path = ()) -> None:
 
 
 def _check(draft: Draft) -> Config | None:
-    config, errors = None, list[ErrorDetails]()
-    try:
-        config = Config.model_validate(draft.values)
-    except ValidationError as found:
-        errors = found.errors(include_url=False)
-    told = {tuple(error["loc"]) for error in errors} | draft.broken
-    for error in errors:
-        _tell(draft, error, told)
+    config, flaws = _build(draft)
+    told = {flaw.path for flaw in flaws} | draft.broken
+    for flaw in flaws:
+        _tell(draft, flaw, told)
     for path, message in checks.findings(draft.values):
         if not _overlaps(path, told):
             draft.fault(path, message)
     return config
 
 
-def _tell(draft: Draft, error: ErrorDetails, told: set[Path]) -> None:
-    path: Path = tuple(part for part in error["loc"] if part != "[key]")
-    if _overlaps(path, draft.broken):
+def _build(draft: Draft) -> tuple[Config | None, list[Flaw]]:
+    try:
+        return Config.model_validate(draft.values), []
+    except ValidationError as found:
+        return None, [
+            Flaw(error["loc"], error["type"], error.get("ctx", {}), error["input"])
+            for error in found.errors(include_url=False)
+        ]
+
+
+def _tell(draft: Draft, flaw: Flaw, told: set[Path]) -> None:
+    if flaw.path[-1] == "[key]":
+        draft.fault(flaw.path[:-2], f"a name {sentence(flaw)}")
         return
-    if error["type"] == "too_short" and any(_under(path, other) for other in told):
+    if _overlaps(flaw.path, draft.broken):
+        return
+    if flaw.kind == "too_short" and any(_under(flaw.path, other) for other in told):
         return  # members that failed were not counted
-    if error["type"] == "extra_forbidden":
-        place, message = unknown(path)
-        origin = draft.origin_of(path)
+    if flaw.kind == "extra_forbidden":
+        place, message = unknown(flaw.path)
+        origin = draft.origin_of(flaw.path)
         draft.faults.append(Fault(origin.file, origin.line, spoken(place), message))
         return
-    draft.fault(path, sentence(path, error))
+    draft.fault(flaw.path, sentence(flaw))
 
 
 def _under(path: Path, other: Path) -> bool:

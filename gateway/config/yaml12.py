@@ -27,7 +27,7 @@ _PREFIXED = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}", re.ASCII)
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,4})?", re.ASCII
 )
-_VARIABLE = re.compile(r"\$\{([^{}\n]*)\}")
+_VARIABLE = re.compile(r"\$\{(\w+(?::[-?][^{}\n'\"]*)?)\}")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
 
 Path = tuple[str | int, ...]
@@ -90,10 +90,10 @@ class YamlFault(Exception):
 
 def parse(text: str) -> Parsed:
     """Read one document; raises ``YamlFault`` at the first fault of syntax."""
-    braces = _Braces.absent_from(text)
+    disguise = _Disguise(text)
     try:
-        events = yaml.parse(braces.hide(text), Loader=yaml.SafeLoader)
-        return _Composer(events, braces).document()
+        events = yaml.parse(disguise.put_on(text), Loader=yaml.SafeLoader)
+        return _Composer(events, disguise).document()
     except yaml.reader.ReaderError as fault:
         line = text.count("\n", 0, fault.position) + 1
         raise YamlFault(line, "holds a character that YAML does not allow") from None
@@ -118,31 +118,30 @@ def resolve(text: str) -> Value:
     return float(text.replace(".", "")) if _INFINITE.fullmatch(text) else text
 
 
-@dataclass(frozen=True, slots=True)
-class _Braces:
-    """Stand-ins for the braces of ``${…}``, which YAML would take for a mapping's."""
+class _Disguise:
+    """Stand-ins for the signs within ``${…}`` that YAML would take for its own in flow style."""
 
-    opening: str
-    closing: str
+    SIGNS = "{}[],?"
 
-    @classmethod
-    def absent_from(cls, text: str) -> "_Braces":
+    def __init__(self, text: str) -> None:
         spare = (sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
-        return cls(next(spare), next(spare))
+        pairs = list(zip(map(ord, self.SIGNS), spare, strict=False))
+        self._there = dict(pairs)
+        self._back = {ord(stand_in): chr(sign) for sign, stand_in in pairs}
 
-    def hide(self, text: str) -> str:
-        return _VARIABLE.sub(rf"${self.opening}\1{self.closing}", text)
+    def put_on(self, text: str) -> str:
+        return _VARIABLE.sub(lambda match: match[0].translate(self._there), text)
 
-    def show(self, text: str) -> str:
-        return text.replace(self.opening, "{").replace(self.closing, "}")
+    def take_off(self, text: str) -> str:
+        return text.translate(self._back)
 
 
 class _Composer:
     """Events → nodes; bounded in depth and, aliases counted as often as used, in number."""
 
-    def __init__(self, events: Iterator[yaml.Event], braces: _Braces) -> None:
+    def __init__(self, events: Iterator[yaml.Event], disguise: _Disguise) -> None:
         self._events = events
-        self._braces = braces
+        self._disguise = disguise
         self._count = 0
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._remarks: list[Remark] = []
@@ -171,7 +170,9 @@ class _Composer:
         self._add(1, line)
         node: Node
         if isinstance(event, yaml.ScalarEvent):
-            node = Scalar(self._braces.show(event.value), plain=event.style is None, line=line)
+            node = Scalar(
+                self._disguise.take_off(event.value), plain=event.style is None, line=line
+            )
         elif len(path) >= MAX_DEPTH:
             raise YamlFault(line, f"nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.MappingStartEvent):
@@ -240,16 +241,19 @@ _MEANINGS = (
     ("unknown escape", "an unknown escape in double quotes; use single quotes or \\\\"),
     ("escape sequence", "a malformed escape in double quotes; use single quotes or \\\\"),
     ("document start", "text after the end of the document"),
-    ("duplicate anchor", "an anchor that is defined twice"),
     ("tag", "a tag (!…) or directive; quote a value that starts with !"),
     ("YAML", "a %YAML directive that cannot be honoured; leave it out"),
 )
+
+
+# Problems that show only at a later line than the one to mend.
+_SEEN_LATE = ("unexpected end of stream", "could not find expected ':'")
 
 
 def _explained(fault: yaml.MarkedYAMLError) -> YamlFault:
     problem = fault.problem or ""
     meaning = next((words for sign, words in _MEANINGS if sign in problem), "not valid YAML")
     mark = fault.problem_mark or fault.context_mark
-    if "unexpected end of stream" in problem and fault.context_mark is not None:
+    if fault.context_mark is not None and any(sign in problem for sign in _SEEN_LATE):
         mark = fault.context_mark
     return YamlFault(mark.line + 1 if mark is not None else 1, meaning)
