@@ -30,10 +30,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What exists at the vendor when an error is told: the job, and the vendor's task ids."""
+    """What exists at the vendor when an error is told: the job, and the vendor's task ids.
+
+    ``kept`` are the file names of pictures that were made all the same and are on the shelf.
+    """
 
     job_id: str
     upstream_ids: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class GatewayError(Exception):

@@ -1,134 +1,143 @@
 """The configuration's shape: one frozen model per section, with every default.
 
-Owns: names, types, bounds and defaults of what an operator may set; they are public. Must not
-know: files, YAML, the environment (``loader.py``), or what a section is used for.
+Owns: names, types, bounds, defaults and one-line helps of what an operator may set; they are
+public. Must not know: files, YAML, the environment (``loader.py``), what a section is used for,
+or rules that span sections (``checks.py``).
 Times are in seconds, sizes in bytes; ``24h``, ``90s`` and ``10GB``, ``64MiB`` are understood.
 """
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+)
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_BYTES = {
-    "b": 1,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "kib": 2**10,
-    "mib": 2**20,
-    "gib": 2**30,
-}
+from gateway.config import addresses
+from gateway.config.units import BYTES, SECONDS
 
-
-def _scaled(units: dict[str, float] | dict[str, int], example: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value.lower())
-    if match is None or (match[2] and match[2] not in units):
-        raise ValueError(f"expected a number with a unit, such as {example}")
-    return float(match[1]) * units.get(match[2], 1)
-
-
-def _seconds(value: object) -> object:
-    return _scaled(_SECONDS, "24h or 90s", value)
-
-
-def _bytes(value: object) -> object:
-    scaled = _scaled(_BYTES, "64MB or 10GB", value)
-    return int(scaled) if isinstance(scaled, float) else scaled
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+Seconds = Annotated[Number, Field(ge=0), BeforeValidator(SECONDS.read), SECONDS]
+Bytes = Annotated[Whole, Field(ge=0), BeforeValidator(BYTES.read), BYTES]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+Host = Annotated[str, AfterValidator(addresses.host)]
+Network = Annotated[str, AfterValidator(addresses.network)]
 
 
 class Section(BaseModel):
     """What all sections share: frozen, unknown names refused, numbers not made from words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class ServerBounds(Section):
-    """What one caller may send, and how long it may take (``security-and-operations``)."""
+    """What one caller may send, and how long it may take."""
 
-    body: Bytes = 256_000_000
-    json_generation: Bytes = 1_000_000
-    json_edit: Bytes = 64_000_000
-    part: Bytes = 256_000
-    parts: int = Field(default=64, ge=1)
-    header_bytes: Bytes = 32_768
-    header_count: int = Field(default=100, ge=1)
-    header_time: Seconds = 10
-    idle_time: Seconds = 15
-    body_time: Seconds = 300
+    body: Bytes = Field(default=256_000_000, description="one request's body in all")
+    json_generation: Bytes = Field(default=1_000_000, description="a JSON body of generations")
+    json_edit: Bytes = Field(default=64_000_000, description="a JSON body of edits")
+    part: Bytes = Field(default=256_000, description="a multipart part that is not a picture")
+    parts: Whole = Field(default=64, ge=1, description="parts that are not pictures, per body")
+    header_bytes: Bytes = Field(default=32_768, description="all headers of a request")
+    header_count: Whole = Field(default=100, ge=1, description="headers of a request")
+    header_time: Seconds = Field(default=10, description="until the headers have arrived")
+    idle_time: Seconds = Field(default=15, description="a connection kept open between requests")
+    body_time: Seconds = Field(default=300, description="until the body has arrived")
     body_rate: Bytes = Field(default=8_192, description="least bytes per second of a body")
     body_grace: Seconds = Field(default=10, description="before the least rate is asked for")
     write_time: Seconds = Field(
         default=60, description="a reader that takes nothing for so long is cut"
     )
-    connections: int = Field(default=10_000, ge=1)
+    connections: Whole = Field(default=10_000, ge=1, description="callers held at once")
 
 
 class Server(Section):
     """The clients' listener."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    public_url: str | None = Field(default=None, description="where pictures' links point to")
-    trusted_proxies: tuple[str, ...] = Field(
+    host: Host = Field(default="127.0.0.1", description="address to listen on")
+    port: Port = Field(default=8080, description="port to listen on; 0 lets the system choose")
+    public_url: Annotated[str, AfterValidator(addresses.public_url)] | None = Field(
+        default=None,
+        description="where pictures' links point to; null: the scheme and Host of the request",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="addresses or networks whose X-Forwarded-* are believed"
     )
-    compatibility: Literal["lenient", "strict"] = "lenient"
+    compatibility: Literal["lenient", "strict"] = Field(
+        default="lenient", description="lenient forgives odd values with a note, strict refuses"
+    )
     bounds: ServerBounds = ServerBounds()
 
 
 class Ops(Section):
     """The operators' listener."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9464
-    token: SecretStr | None = None
+    host: Host = Field(default="127.0.0.1", description="address to listen on")
+    port: Port = Field(default=9464, description="port to listen on; 0 lets the system choose")
+    token: SecretStr | None = Field(
+        default=None, description="asked of operators; required where host is not loopback"
+    )
 
 
 class Polling(Section):
-    """How the waiting is done; ``scale`` multiplies every interval (0.1 for a fast simulator)."""
+    """How the waiting for the vendor is done."""
 
-    scale: float = Field(default=1.0, gt=0, le=10)
-    concurrency: int = Field(default=32, ge=1, le=1000)
-    follow: Seconds = Field(default=1800, description="after the deadline, in the background")
+    scale: Number = Field(
+        default=1.0, gt=0, le=10, description="multiplies every interval; 0.1 for a fast simulator"
+    )
+    concurrency: Whole = Field(
+        default=32, ge=1, le=1000, description="status questions under way at once"
+    )
+    follow: Seconds = Field(
+        default=1800, description="a task is followed so long after its deadline"
+    )
 
 
 class Deadlines(Section):
-    """From the request's arrival, per tier; quality low gets half."""
+    """How long a caller waits, from the request's arrival; quality low gets half."""
 
-    tier_1k: Seconds = 300
-    tier_2k: Seconds = 420
-    tier_4k: Seconds = 570
+    tier_1k: Seconds = Field(default=300, description="for pictures of the 1k tier")
+    tier_2k: Seconds = Field(default=420, description="for pictures of the 2k tier")
+    tier_4k: Seconds = Field(default=570, description="for pictures of the 4k tier")
 
 
 class Upstream(Section):
     """The vendor's account."""
 
-    base_url: str = "https://toapis.com"
-    api_key: SecretStr
-    submit_per_second: float = Field(default=5, gt=0)
-    query_per_second: float = Field(default=50, gt=0)
-    connect_time: Seconds = 10
-    create_time: Seconds = 60
-    settle_time: Seconds = 90
-    status_time: Seconds = 15
-    upload_time: Seconds = 120
-    download_time: Seconds = 120
-    answer_bytes: Bytes = 32_000_000
+    base_url: Annotated[str, AfterValidator(addresses.base_url)] = Field(
+        default="https://toapis.com", description="the vendor's address, with or without /v1"
+    )
+    api_key: SecretStr = Field(description="the vendor's key")
+    submit_per_second: Number = Field(
+        default=5, gt=0, description="creates the account allows per second"
+    )
+    query_per_second: Number = Field(
+        default=50, gt=0, description="status questions the account allows per second"
+    )
+    connect_time: Seconds = Field(default=10, description="until a connection stands")
+    create_time: Seconds = Field(default=60, description="until a create is answered")
+    settle_time: Seconds = Field(
+        default=90, description="after a lost answer, until a task not found is held for lost"
+    )
+    status_time: Seconds = Field(default=15, description="until a status question is answered")
+    upload_time: Seconds = Field(default=120, description="one upload")
+    download_time: Seconds = Field(default=120, description="one download")
+    answer_bytes: Bytes = Field(default=32_000_000, description="bound on one of its JSON answers")
     upload_bytes: Bytes = Field(default=10_000_000, description="the vendor's bound on one picture")
     upload_lifetime: Seconds = Field(
         default=3600, description="an uploaded reference is reused so long"
     )
-    result_hosts: tuple[str, ...] = Field(
+    result_hosts: tuple[Host, ...] = Field(
         default=(), description="if given, result links must point to one of these hosts"
     )
     polling: Polling = Polling()
@@ -138,70 +147,92 @@ class Upstream(Section):
 class Model(Section):
     """One model at the vendor, and the names callers may use for it."""
 
-    upstream_model: Name = "gpt-image-1.5-official"
-    aliases: tuple[Name, ...] = ()
-    extended_sizes: bool = Field(
+    upstream_model: Name = Field(
+        default="gpt-image-1.5-official", description="the vendor's name for it"
+    )
+    aliases: tuple[Name, ...] = Field(default=(), description="further names callers may use")
+    extended_sizes: Flag = Field(
         default=False, description="4k for all 13 ratios: 39 sizes, not 32"
     )
-    max_images_per_task: int = Field(default=4, ge=1, le=10)
-    max_references: int = Field(default=16, ge=0, le=16)
-    max_prompt: int = Field(default=32_000, ge=1)
-    masks: bool = True
-    backgrounds: tuple[Literal["opaque", "transparent"], ...] = ()
-    default_quality: Literal["low", "medium", "high"] = "high"
+    max_images_per_task: Whole = Field(
+        default=4, ge=1, le=10, description="larger requests become several tasks"
+    )
+    max_references: Whole = Field(
+        default=16, ge=0, le=16, description="pictures an edit may bring, without the mask"
+    )
+    max_prompt: Whole = Field(default=32_000, ge=1, description="characters of a prompt")
+    masks: Flag = Field(default=True, description="whether edits may bring a mask")
+    backgrounds: tuple[Literal["opaque", "transparent"], ...] = Field(
+        default=(), description="backgrounds that may be asked for besides auto"
+    )
+    default_quality: Literal["low", "medium", "high"] = Field(
+        default="high", description="for requests that name none, or auto"
+    )
 
 
 class Limits(Section):
-    """What a key may use; kept here so that files written today stay valid."""
+    """What a key may use: read and checked, but not enforced in this version."""
 
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    images_per_minute: int | None = Field(default=None, ge=1)
-    concurrent: int | None = Field(default=None, ge=1)
-    images_per_day: int | None = Field(default=None, ge=1)
+    requests_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")
+    images_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")
+    concurrent: Whole | None = Field(
+        default=None, ge=1, description="requests at once; null: no limit"
+    )
+    images_per_day: Whole | None = Field(default=None, ge=1, description="null: no limit")
 
 
 class Key(Section):
     """One client key."""
 
-    name: Name
-    key: SecretStr
+    name: Name = Field(description="what logs and limits call it; unique")
+    key: SecretStr = Field(description="what the client sends; unique, 8 characters or more")
     limits: Limits = Limits()
 
 
 class Requests(Section):
     """How requests are read and answered."""
 
-    default_model: Name = "gpt-image-2"
-    unknown_models: Literal["family", "refuse"] = "family"
+    default_model: Name = Field(
+        default="gpt-image-2", description="for requests that name none; a model or an alias"
+    )
+    unknown_models: Literal["family", "refuse"] = Field(
+        default="family", description="family serves other gpt-image and dall-e names by default"
+    )
     sizes: Literal["exact", "nearest", "strict"] | None = Field(
         default=None, description="null: exact, or strict where server.compatibility is strict"
     )
-    response_format: Literal["auto", "b64_json", "url", "both"] = "auto"
-    partial_results: bool = Field(default=False, description="answer with what succeeded of n")
+    response_format: Literal["auto", "b64_json", "url", "both"] = Field(
+        default="auto", description="for requests that name none; auto goes by the model's name"
+    )
+    partial_results: Flag = Field(default=False, description="answer with what succeeded of n")
 
 
 class State(Section):
     """Where jobs are remembered."""
 
-    url: str = "memory://"
+    url: Annotated[str, AfterValidator(addresses.state_url)] = Field(
+        default="memory://", description="memory:// is all there is in this version"
+    )
 
 
 class PictureBounds(Section):
     """What a caller's picture may be."""
 
-    bytes: Bytes = 50_000_000
-    pixels: int = Field(default=40_000_000, ge=1)
-    edge: int = Field(default=8_192, ge=1)
+    bytes: Bytes = Field(default=50_000_000, description="bound on its file")
+    pixels: Whole = Field(default=40_000_000, ge=1, description="bound on width times height")
+    edge: Whole = Field(default=8_192, ge=1, description="bound on width and on height")
 
 
 class Images(Section):
     """Pictures: the shelf of finished ones, and bounds on those that come in."""
 
-    folder: str = "data/images"
-    lifetime: Seconds = 86_400
-    shelf: Bytes = 10_000_000_000
+    folder: Annotated[str, Field(min_length=1)] = Field(
+        default="data/images", description="where finished pictures lie"
+    )
+    lifetime: Seconds = Field(default=86_400, description="a finished picture is kept so long")
+    shelf: Bytes = Field(default=10_000_000_000, description="all finished pictures together")
     result: Bytes = Field(default=64_000_000, description="bound on one result")
-    fetch_from: tuple[str, ...] = Field(
+    fetch_from: tuple[Host, ...] = Field(
         default=(), description="hosts that may be fetched from even where they are private"
     )
     bounds: PictureBounds = PictureBounds()
@@ -210,18 +241,22 @@ class Images(Section):
 class Log(Section):
     """The log on standard output."""
 
-    format: Literal["json", "console"] = "json"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = Field(
+        default="json", description="json for machines, console for people"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least that is written"
+    )
 
 
 class Simulator(Section):
     """The simulated vendor (``image-gateway simulate`` and ``demo``)."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9800
-    api_key: SecretStr = SecretStr("simulated")
-    speed: float = Field(default=1.0, gt=0, description="durations are divided by this")
-    seed: int | None = None
+    host: Host = Field(default="127.0.0.1", description="address to listen on")
+    port: Port = Field(default=9800, description="port to listen on; 0 lets the system choose")
+    api_key: SecretStr = Field(default=SecretStr("simulated"), description="the key it accepts")
+    speed: Number = Field(default=1.0, gt=0, description="durations are divided by this")
+    seed: Whole | None = Field(default=None, description="null: different at every start")
 
 
 class Config(Section):

@@ -31,8 +31,8 @@ class Note:
     params: tuple[tuple[str, str | float], ...] = ()
 
 
-def note(name: str, **params: str | float) -> Note:
-    """Make a note: ``note("size-cropped", from_="16:9", share=0.03)``; a trailing ``_`` is dropped."""
+def note(name: str, /, **params: str | float) -> Note:
+    """Make a note: ``note("size-cropped", from_="16:9")``; a trailing ``_`` is dropped."""
     return Note(name, tuple((key.rstrip("_"), value) for key, value in params.items()))
 
 

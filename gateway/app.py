@@ -1,0 +1,174 @@
+"""The only place that builds: from a configuration to live parts and two ASGI apps.
+
+Owns: which vendor and which backends there are, what is given to whom, and the order of starting
+and stopping. Must not know: how any part works. Nothing here runs at import.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from gateway.access.keys import Keys
+from gateway.clock import Clock
+from gateway.config.sections import Config, Model
+from gateway.facts import new_request_id
+from gateway.images.shelf import Shelf
+from gateway.images.workshop import Workshop
+from gateway.jobs.board import Board
+from gateway.jobs.collector import Asker, Collector
+from gateway.jobs.creator import Creator
+from gateway.jobs.journal import Journal
+from gateway.jobs.poller import Poller
+from gateway.jobs.runner import Line, Runner
+from gateway.openai.links import BaseUrls
+from gateway.openai.remote import RemotePictures
+from gateway.openai.requests import Reading
+from gateway.openai.routes import clients_app
+from gateway.openai.serving import Desk
+from gateway.ops.health import operators_app
+from gateway.ops.middleware import RequestContext
+from gateway.state.memory import MemoryStore
+from gateway.translate.model import ModelCard, SizePolicy
+from gateway.translate.plan import Rules
+from gateway.upstream.download import Bounds, Downloads
+from gateway.upstream.governor import Governor
+from gateway.upstream.toapis import Toapis
+from gateway.upstream.uploads import Uploads
+from gateway.web.clients import Outgoing
+from gateway.web.policy import Policy, origin
+
+Emit = Callable[[object], None]
+
+_SWEEP = 60.0
+_STOP_GRACE = 5.0
+
+
+class Gateway:
+    """Everything that lives while the gateway serves.
+
+    ``clients`` and ``operators`` are ASGI apps; they answer between ``start`` and ``stop``.
+    ``emit`` is given every fact that is told, and must neither block nor raise.
+    """
+
+    def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
+        self.board = Board()
+        self._store = MemoryStore()
+        self._journal = Journal(self._store, (emit,))
+        self._workshop = Workshop(config.images)
+        self._shelf = Shelf(config.images, clock)
+        policy = Policy(
+            origins=frozenset({origin(config.upstream.base_url)}),
+            hosts=frozenset(config.images.fetch_from),
+            only_hosts=frozenset(config.upstream.result_hosts),
+        )
+        self._outgoing = Outgoing(config.upstream, policy)
+        bounds = Bounds(config.images.result, config.upstream.download_time)
+        self._downloads = Downloads(self._outgoing, policy, clock, bounds)
+        self._governor = Governor(
+            config.upstream.submit_per_second, config.upstream.query_per_second, clock
+        )
+        self._upstream = Toapis(config.upstream, self._outgoing, clock)
+        self._poller = Poller(
+            self._upstream, self._governor, self._journal, clock, config.upstream.polling
+        )
+        self._runner = self._make_runner(config, clock)
+        self.clients = self._clients(config, clock, emit)
+        self.operators = operators_app({"state": self._state_reason}, emit=emit)
+        self._loops: tuple[asyncio.Task[None], ...] = ()
+
+    async def start(self) -> None:
+        """Take up the shelf, and set the loops going."""
+        await self._shelf.open()
+        self._loops = (
+            asyncio.create_task(self._poller.run(), name="poller"),
+            asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
+        )
+
+    async def stop(self) -> None:
+        """End the jobs, the loops and every connection; answers first, in a bounded time."""
+        await self._runner.stop(_STOP_GRACE)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._outgoing.close()
+        await self._store.close()
+        self._workshop.close()
+
+    def _make_runner(self, config: Config, clock: Clock) -> Runner:
+        asker = Asker(self._upstream, self._governor, clock)
+        line = Line(
+            uploads=Uploads(self._upstream, clock, config.upstream.upload_lifetime),
+            creator=Creator(
+                self._upstream, self._governor, self._journal, clock, config.upstream
+            ),
+            poller=self._poller,
+            collector=Collector(asker, self._downloads, self._workshop, self._shelf, self._journal),
+        )
+        follow = config.upstream.polling.follow
+        return Runner(line, self._shelf, self._journal, self.board, clock, follow)
+
+    def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
+        callers = Policy(hosts=frozenset(config.images.fetch_from))
+        bounds = Bounds(config.images.bounds.bytes, config.upstream.download_time)
+        fetching = Downloads(self._outgoing, callers, clock, bounds)
+        reading = Reading(
+            bounds=config.server.bounds,
+            picture_bounds=config.images.bounds,
+            strict=config.server.compatibility == "strict",
+            spool_folder=str(Path(config.images.folder) / "spool"),
+            pictures=Desktop(self._workshop, config.upstream.upload_bytes),
+            remote=RemotePictures(callers, fetching),
+            clock=clock,
+        )
+        desk = Desk(
+            keys=Keys(config.keys),
+            reading=reading,
+            rules=rules(config),
+            runner=self._runner,
+            shelf=self._shelf,
+            base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
+            deadlines=config.upstream.deadlines,
+            clock=clock,
+            partial_results=config.requests.partial_results,
+        )
+        return RequestContext(clients_app(desk), clock=clock, emit=emit, new_id=new_request_id)
+
+    def _state_reason(self) -> str | None:
+        """Why the loops do not run, if they do not."""
+        stopped = [loop.get_name() for loop in self._loops if loop.done()]
+        if not self._loops:
+            return "not started"
+        return f"ended: {', '.join(stopped)}" if stopped else None
+
+
+def rules(config: Config) -> Rules:
+    """The planner's rules, from the sections that say them."""
+    strict = config.server.compatibility == "strict"
+    sizes: SizePolicy = config.requests.sizes or ("strict" if strict else "exact")
+    delivery = config.requests.response_format
+    return Rules(
+        models={name: card(name, model) for name, model in config.models.items()},
+        default_model=config.requests.default_model,
+        unknown_models=config.requests.unknown_models,
+        sizes=sizes,
+        strict=strict,
+        delivery=None if delivery == "auto" else delivery,
+    )
+
+
+def card(name: str, model: Model) -> ModelCard:
+    """A model card from its section."""
+    return ModelCard(
+        name=name,
+        upstream_model=model.upstream_model,
+        aliases=model.aliases,
+        extended_sizes=model.extended_sizes,
+        max_images_per_task=model.max_images_per_task,
+        max_references=model.max_references,
+        max_prompt=model.max_prompt,
+        masks=model.masks,
+        backgrounds=model.backgrounds,
+        default_quality=model.default_quality,
+    )

@@ -1,0 +1,124 @@
+"""``doctor``'s checks of this machine: folder, disk, file descriptors, ports.
+
+Owns: those checks. Every one leaves the machine as it was. Must not know: the vendor, how
+findings are printed.
+"""
+
+import errno
+import os
+import pathlib
+import resource
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+
+from gateway.cli.findings import Finding
+from gateway.config.sections import Images, Ops, Server, Upstream
+from gateway.config.units import BYTES
+
+SPARE_FILES = 128  # listeners, spooled bodies, the log, the interpreter's own
+FEW_BYTES = 10**8
+
+
+def folder(images: Images) -> Finding:
+    """Say whether finished pictures can be written, or their folder made."""
+    path = pathlib.Path(images.folder)
+    standing = _standing(path)
+    try:
+        with tempfile.TemporaryFile(dir=standing):
+            pass
+    except OSError as fault:
+        return Finding(
+            "fail",
+            "folder",
+            f"nothing can be written to {standing}: {fault.strerror}",
+            "Give the gateway's user the right to write there, or change images.folder.",
+        )
+    if standing == path:
+        return Finding("ok", "folder", f"{path} is writable")
+    return Finding("ok", "folder", f"{path} does not exist yet and can be made")
+
+
+def disk(images: Images) -> Finding:
+    """Compare what is free, and what the shelf holds already, with what it may come to hold."""
+    path = pathlib.Path(images.folder)
+    free = shutil.disk_usage(_standing(path)).free
+    room = free + sum(_size(entry) for entry in path.glob("*"))
+    words = f"{_rounded(free)} free, the shelf may hold {BYTES.spell(images.shelf)}"
+    if free < FEW_BYTES:
+        return Finding("fail", "disk", words, "Make room: no picture could be kept.")
+    if room < images.shelf:
+        return Finding("warn", "disk", words, "Make room, or lower images.shelf.")
+    return Finding("ok", "disk", words)
+
+
+def files(server: Server, upstream: Upstream) -> Finding:
+    """Compare the limit of open files with the connections that may be open."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = server.bounds.connections + upstream.polling.concurrency + SPARE_FILES
+    if limit in {resource.RLIM_INFINITY, -1} or limit >= needed:
+        return Finding("ok", "open files", f"{needed} may be needed, the limit allows them")
+    return Finding(
+        "warn",
+        "open files",
+        f"{needed} may be needed, the limit is {limit}",
+        f"Raise it (ulimit -n {needed}, or LimitNOFILE= in systemd), "
+        "or lower server.bounds.connections.",
+    )
+
+
+def ports(server: Server, ops: Ops) -> Iterator[Finding]:
+    """Say of both listeners whether their addresses can be listened on."""
+    yield _port("server", server.host, server.port)
+    yield _port("ops", ops.host, ops.port)
+
+
+def _port(name: str, host: str, port: int) -> Finding:
+    place = f"{host} port {port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        return _taken(name, place, fault)
+    return Finding("ok", name, f"{place} is free")
+
+
+def _taken(name: str, place: str, fault: OSError) -> Finding:
+    if fault.errno == errno.EADDRINUSE:
+        return Finding(
+            "warn",
+            name,
+            f"{place} is in use",
+            f"Well if this gateway is running already; else change {name}.port.",
+        )
+    advice = {
+        errno.EACCES: "Ports below 1024 need a privilege; take a higher one.",
+        errno.EADDRNOTAVAIL: f"This machine has no such address; change {name}.host.",
+    }
+    return Finding(
+        "fail",
+        name,
+        f"{place} cannot be listened on: {fault.strerror}",
+        advice.get(fault.errno or 0, f"Change {name}.host or {name}.port."),
+    )
+
+
+def _standing(path: pathlib.Path) -> pathlib.Path:
+    """Return the folder itself, or the nearest above it that exists."""
+    return next(place for place in (path, *path.parents, pathlib.Path("/")) if place.exists())
+
+
+def _size(path: pathlib.Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0  # gone since it was listed
+
+
+def _rounded(size: int) -> str:
+    return f"{size / 10**9:.1f}GB"

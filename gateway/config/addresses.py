@@ -1,0 +1,91 @@
+"""What counts as an address in the configuration.
+
+Owns: the checks of URLs, host names, networks and the state's URL, each a function that returns
+the value (normalised where said) or raises ``ValueError`` with a sentence for the operator.
+Must not know: who connects to what. No message repeats the value: a URL may hold a password.
+"""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|[0-9A-Fa-f:.]{2,45}")
+_UNFIT = re.compile(r"[\s\x00-\x1f\x7f\\]")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a listener on, or a URL to, ``host`` stays on this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(value: str) -> SplitResult:
+    if _UNFIT.search(value):
+        raise ValueError("must be a URL without spaces or control characters")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a URL with a valid host and port") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be an absolute URL that starts with https:// or http://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password")
+    if "?" in value or "#" in value:
+        raise ValueError("must not have a query or a fragment")
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError("must be a URL with a valid host and port")
+    return parts
+
+
+def base_url(value: str) -> str:
+    """Check the vendor's address; trailing slashes and a trailing ``/v1`` are taken off."""
+    parts = _split(value)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must start with https://; plain http is for this machine only")
+    return value.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def public_url(value: str) -> str:
+    """Check the address under which callers reach the gateway."""
+    _split(value)
+    if value.endswith("/"):
+        raise ValueError("must not end in a slash")
+    return value
+
+
+def network(value: str) -> str:
+    """Check an IP address or a network such as ``10.0.0.0/8``."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
+    return value
+
+
+def host(value: str) -> str:
+    """Check a host: a name or an address, without scheme, port or path."""
+    if not _HOST.fullmatch(value):
+        raise ValueError("must be a host name or an address, without https://, port or path")
+    return value
+
+
+def state_url(value: str) -> str:
+    """Check where jobs are remembered: in memory only, so far."""
+    if value == "memory://":
+        return value
+    scheme = value.partition(":")[0].lower()
+    if scheme == "sqlite":
+        raise ValueError(
+            "sqlite:// comes with the ledger in the next version; this one has memory:// only"
+        )
+    if scheme in {"postgres", "postgresql"}:
+        raise ValueError(
+            "postgresql:// comes with support for several replicas in a later version; "
+            "this one has memory:// only"
+        )
+    raise ValueError("must be memory://")

@@ -1,0 +1,193 @@
+"""The facts of a task's life: frozen, past tense, each true when it is told.
+
+Owns: the events, and the states they lead to. Ledger, log, metrics and pages are readings of one
+list of these. Must not know: who reads them, or which transitions are legal (``jobs/machine.py``).
+Standard library only. Times are wall-clock seconds.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class State(StrEnum):
+    """Where a task stands; one vocabulary in code, metrics, command line and pages."""
+
+    INTENT = "intent"
+    CREATING = "creating"
+    UNCERTAIN = "uncertain"
+    RUNNING = "running"
+    COLLECTING = "collecting"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    LOST = "lost"
+
+
+# Nothing more happens to a task in these, except that a LOST one may still be found.
+FINAL = frozenset({State.DONE, State.FAILED, State.REFUSED, State.DROPPED, State.LOST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """What every fact about a task says: of which job, which task, when."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    task_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSent(TaskEvent):
+    """The request to create the task is about to leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created(TaskEvent):
+    """The vendor accepted the task: it is bought."""
+
+    upstream_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent(TaskEvent):
+    """The create never reached the vendor; nothing was bought."""
+
+    level: ClassVar[str] = "warning"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled(TaskEvent):
+    """The vendor said: not now. Nothing was bought."""
+
+    level: ClassVar[str] = "warning"
+
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(TaskEvent):
+    """The vendor said no; nothing was bought."""
+
+    level: ClassVar[str] = "warning"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateLost(TaskEvent):
+    """The create was sent and its answer was lost: perhaps bought."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(TaskEvent):
+    """A look-up by our own id found the task: it is bought."""
+
+    level: ClassVar[str] = "warning"
+
+    upstream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFound(TaskEvent):
+    """No look-up within the settle time found the task."""
+
+    level: ClassVar[str] = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled(TaskEvent):
+    """The vendor was asked, and the task is not done yet."""
+
+    level: ClassVar[str] = "debug"
+
+    word: str
+    progress: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollFailed(TaskEvent):
+    """The vendor was asked and gave no usable answer; the task is none the worse for it."""
+
+    level: ClassVar[str] = "debug"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded(TaskEvent):
+    """The vendor made the pictures. ``seconds`` since it was accepted; ``cost_usd`` as told."""
+
+    images: int
+    seconds: float
+    completed_at: float | None
+    cost_usd: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailed(TaskEvent):
+    """The vendor gave the task up."""
+
+    level: ClassVar[str] = "warning"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vanished(TaskEvent):
+    """The vendor no longer knows the task."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDead(TaskEvent):
+    """A picture was made, but could not be fetched whole."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(TaskEvent):
+    """All pictures of the task are on the shelf; ``size`` is their bytes."""
+
+    images: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped(TaskEvent):
+    """The task was given up before anything was sent; nothing was bought."""
+
+    level: ClassVar[str] = "warning"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecreateAllowed(TaskEvent):
+    """The operator's setting allows an uncertain task to be created again."""
+
+    level: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """A task's event, with the state it led to: what observers are given."""
+
+    event: TaskEvent
+    state: State

@@ -1,0 +1,147 @@
+"""Collecting: from the vendor's links to finished pictures on the shelf.
+
+Owns: the order (fetch, check and finish, keep), the one fresh look at a dead link, and what is
+told of a picture that cannot be had. Must not know: formats, HTTP, who waits. What has been kept
+stays kept, whatever becomes of the rest.
+"""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.errors import ResultUnusable, TaskFailed
+from gateway.events import Collected, LinkDead
+from gateway.images.finish import Finished, UnusableResult
+from gateway.images.shelf import Shelf, Shelved
+from gateway.jobs.board import Job, LiveTask
+from gateway.jobs.journal import Journal
+from gateway.translate.model import Finish, Note
+from gateway.upstream import download
+from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
+from gateway.upstream.governor import Governor
+
+
+class Fetcher(Protocol):
+    """Gets a link into a file."""
+
+    async def fetch(self, url: str, path: str) -> int:
+        """Bytes written to ``path``. Raises: download.LinkDead."""
+        ...
+
+
+class Finisher(Protocol):
+    """Checks a fetched file and brings it into its final form."""
+
+    async def finish(self, source: str, target: str, wanted: Finish) -> Finished:
+        """Raises: UnusableResult."""
+        ...
+
+
+class _Unusable(Exception):
+    """A picture could not be had by its link."""
+
+
+class Collector:
+    """Collects tasks' pictures."""
+
+    def __init__(
+        self, asker: "Asker", fetcher: Fetcher, finisher: Finisher, shelf: Shelf, journal: Journal
+    ) -> None:
+        self._asker = asker
+        self._fetcher = fetcher
+        self._finisher = finisher
+        self._shelf = shelf
+        self._journal = journal
+
+    async def collect(self, job: Job, task: LiveTask, status: TaskStatus) -> None:
+        """Fetch, finish and keep the pictures of a task that succeeded.
+
+        They are put into ``task.kept``, in the vendor's order, with notes in ``task.notes``.
+        Raises: ResultUnusable, TaskFailed (fewer than asked for); what could be had is kept.
+        """
+        links = status.links[: task.spec.n]
+        had = await asyncio.gather(
+            *(self._picture(job, task, place, link) for place, link in enumerate(links)),
+            return_exceptions=True,
+        )
+        for one in had:
+            if isinstance(one, tuple):
+                task.kept.append(one[0])
+                task.notes.extend(one[1])
+        failed = [one for one in had if isinstance(one, BaseException)]
+        stamp = task.entry.stamp(self._asker.wall())
+        if failed:
+            reason = str(failed[0]) if isinstance(failed[0], _Unusable) else repr(failed[0])
+            await self._journal.tell(task.entry, LinkDead(**stamp, reason=reason))
+            _raise_ours(failed)
+            message = f"A picture was made, but could not be fetched whole ({reason})."
+            raise ResultUnusable(message, code="upstream_result_unusable")
+        size = sum(shelved.size for shelved in task.kept)
+        await self._journal.tell(task.entry, Collected(**stamp, images=len(task.kept), size=size))
+        if len(links) < task.spec.n:
+            message = f"The upstream made {len(links)} of {task.spec.n} pictures."
+            raise TaskFailed(message, code="upstream_fewer_images")
+
+    async def _picture(
+        self, job: Job, task: LiveTask, place: int, link: str
+    ) -> tuple[Shelved, tuple[Note, ...]]:
+        """One picture; a link that gives none is looked up afresh once."""
+        try:
+            return await self._keep(job, link)
+        except _Unusable:
+            fresh = await self._asker.fresh_link(task, place)
+            if fresh is None:
+                raise
+        return await self._keep(job, fresh)
+
+    async def _keep(self, job: Job, link: str) -> tuple[Shelved, tuple[Note, ...]]:
+        fetched, finished_path = self._shelf.blank(), self._shelf.blank()
+        try:
+            await self._fetcher.fetch(link, fetched)
+            finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
+            shelved = await self._shelf.keep(finished, job.reservation)
+        except download.LinkDead as error:
+            raise _Unusable(error.reason) from error
+        except UnusableResult as error:
+            raise _Unusable(str(error)) from error
+        else:
+            return shelved, finished.notes
+        finally:
+            await asyncio.to_thread(_remove, fetched, finished_path)
+
+
+class Asker:
+    """A fresh look at a task, for the sake of its links."""
+
+    def __init__(self, upstream: Upstream, governor: Governor, clock: Clock) -> None:
+        self._upstream = upstream
+        self._governor = governor
+        self._clock = clock
+
+    def wall(self) -> float:
+        """Now, in Unix seconds."""
+        return self._clock.wall()
+
+    async def fresh_link(self, task: LiveTask, place: int) -> str | None:
+        """The link of the picture at ``place`` as the vendor names it now; None if it does not."""
+        await self._governor.queries.turn()
+        try:
+            status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+        except (StatusUnavailable, TaskUnknown):
+            return None
+        return status.links[place] if place < len(status.links) else None
+
+
+def _raise_ours(failed: list[BaseException]) -> None:
+    """A fault that is not the link's: a bug, a full disk, or our own end."""
+    for error in failed:
+        if not isinstance(error, _Unusable):
+            raise error
+
+
+def _remove(*paths: str) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).unlink()

@@ -1,0 +1,212 @@
+"""The one loop that asks the vendor about tasks.
+
+Owns: a heap of due times, the questions under way, and what ends the asking. Must not know: who
+waits, what is done with the pictures. One task, one timer and one allowance serve all: a task that
+is waited for costs an entry in the heap. A question that fails costs nothing and ends nothing;
+were the vendor's batch query ever published, a turn of due tasks could be served by one call.
+"""
+
+import asyncio
+import heapq
+import itertools
+import random
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.config.sections import Polling
+from gateway.errors import DeadlineExceeded, GatewayError, TaskFailed
+from gateway.events import Polled, PollFailed, Succeeded, Vanished
+from gateway.events import TaskFailed as TaskFailedEvent
+from gateway.jobs.board import LiveTask
+from gateway.jobs.journal import Journal
+from gateway.jobs.schedule import Experience, next_ask
+from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
+from gateway.upstream.governor import Governor
+
+# A freshly accepted task may not be known everywhere at once, so one "unknown" proves nothing.
+_UNKNOWN_TIMES = 5
+_LONGEST_HINT = 60.0
+_FORGOTTEN = "The image service no longer knows the task it had accepted."
+_TOO_LONG = "The image service did not finish the task in time."
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A task that is asked about. Times are monotonic seconds."""
+
+    task: LiveTask
+    accepted: float
+    until: float
+    end: asyncio.Future[TaskStatus | GatewayError]
+    asked: int = 0
+    unknown: int = 0
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    at: float
+    turn: int
+    followed: _Followed = field(compare=False)
+
+
+class Poller:
+    """Follows tasks to their end. ``run`` must be running for ``follow`` to return."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        governor: Governor,
+        journal: Journal,
+        clock: Clock,
+        section: Polling,
+    ) -> None:
+        self._upstream = upstream
+        self._governor = governor
+        self._journal = journal
+        self._clock = clock
+        self._section = section
+        self._experience = Experience(section.scale)
+        self._heap: list[_Due] = []
+        self._turns = itertools.count()
+        self._woken = asyncio.Event()
+        self._slots = asyncio.Semaphore(section.concurrency)
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"Poller({len(self._heap)} waiting, {len(self._asking)} being asked about)"
+
+    async def follow(self, task: LiveTask, first: TaskStatus, until: float) -> TaskStatus:
+        """Ask until the task is done; its last status. ``until`` is monotonic seconds.
+
+        Raises: GatewayError as the vendor's failure says, or DeadlineExceeded after ``until``.
+        """
+        accepted = task.accepted_at if task.accepted_at is not None else self._clock.monotonic()
+        end: asyncio.Future[TaskStatus | GatewayError]
+        end = asyncio.get_running_loop().create_future()
+        followed = _Followed(task, accepted, until, end)
+        if not await self._judge(followed, first):
+            self._schedule(followed)
+        result = await end
+        if isinstance(result, GatewayError):
+            raise result
+        return result
+
+    async def run(self) -> None:
+        """Ask whoever is due, for ever; cancel to stop."""
+        try:
+            while True:
+                await self._until_due()
+                due = heapq.heappop(self._heap)
+                await self._slots.acquire()
+                await self._governor.queries.turn()
+                asking = asyncio.create_task(self._ask(due.followed))
+                self._asking.add(asking)
+                asking.add_done_callback(self._asked)
+        finally:
+            for asking in self._asking:
+                asking.cancel()
+
+    async def _until_due(self) -> None:
+        while True:
+            self._woken.clear()
+            wait = self._heap[0].at - self._clock.monotonic() if self._heap else None
+            if wait is not None and wait <= 0:
+                return
+            woken = asyncio.ensure_future(self._woken.wait())
+            timer = asyncio.ensure_future(self._clock.sleep(wait)) if wait is not None else None
+            waiting = {woken, timer} if timer else {woken}
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+    def _asked(self, asking: asyncio.Task[None]) -> None:
+        self._asking.discard(asking)
+        self._slots.release()
+
+    async def _ask(self, followed: _Followed) -> None:
+        """Put one question; whatever happens, the task is over or scheduled again."""
+        try:
+            hint = await self._question(followed)
+            if followed.end.done():
+                return
+            followed.asked += 1
+            if self._clock.monotonic() < followed.until:
+                self._schedule(followed, hint)
+            else:
+                gone = DeadlineExceeded(_TOO_LONG, code="upstream_timeout")
+                await self._vanish(followed, "no end within the time it is followed", gone)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a caller waiting for ever
+            followed.end.set_exception(error)
+
+    async def _question(self, followed: _Followed) -> float | None:
+        """Ask, and act on the answer; seconds to leave the vendor alone, if it said so."""
+        task = followed.task
+        try:
+            status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+        except StatusUnavailable as error:
+            if error.retry_after is not None:
+                self._governor.queries.pause(min(error.retry_after, _LONGEST_HINT))
+            await self._note_failure(followed, error.reason)
+            return error.retry_after
+        except TaskUnknown as error:
+            followed.unknown += 1
+            if followed.unknown < _UNKNOWN_TIMES:
+                await self._note_failure(followed, "unknown")
+            else:
+                gone = TaskFailed(_FORGOTTEN, code="upstream_task_unknown")
+                await self._vanish(followed, f"unknown to the upstream ({error})", gone)
+            return None
+        followed.unknown = 0
+        await self._judge(followed, status)
+        return None
+
+    async def _judge(self, followed: _Followed, status: TaskStatus) -> bool:
+        """Act on a status; True if the task is over."""
+        task, stamp = followed.task, followed.task.entry.stamp(self._clock.wall())
+        seconds = self._clock.monotonic() - followed.accepted
+        if status.phase == "done":
+            told = Succeeded(
+                **stamp,
+                images=len(status.links),
+                seconds=seconds,
+                completed_at=status.completed_at,
+                cost_usd=status.cost_usd,
+            )
+            await self._journal.tell(task.entry, told)
+            self._experience.observe(task.spec.tier, task.spec.quality, seconds)
+            followed.end.set_result(status)
+            return True
+        if status.phase == "failed":
+            failure = status.failure or TaskFailed("The upstream failed.", code="upstream_error")
+            await self._journal.tell(task.entry, TaskFailedEvent(**stamp, reason=failure.message))
+            followed.end.set_result(failure)
+            return True
+        await self._journal.tell(
+            task.entry, Polled(**stamp, word=status.word, progress=status.progress)
+        )
+        return False
+
+    def _schedule(self, followed: _Followed, hint: float | None = None) -> None:
+        now = self._clock.monotonic()
+        spec = followed.task.spec
+        pace = self._experience.pace(spec.tier, spec.quality)
+        wait = next_ask(pace, followed.asked, now - followed.accepted, random.random())  # noqa: S311
+        if hint is not None:
+            wait = max(wait, min(hint, _LONGEST_HINT))
+        heapq.heappush(
+            self._heap, _Due(min(now + wait, followed.until), next(self._turns), followed)
+        )
+        self._woken.set()
+
+    async def _note_failure(self, followed: _Followed, reason: str) -> None:
+        entry = followed.task.entry
+        await self._journal.tell(
+            entry, PollFailed(**entry.stamp(self._clock.wall()), reason=reason)
+        )
+
+    async def _vanish(self, followed: _Followed, reason: str, failure: GatewayError) -> None:
+        entry = followed.task.entry
+        await self._journal.tell(entry, Vanished(**entry.stamp(self._clock.wall()), reason=reason))
+        followed.end.set_result(failure)

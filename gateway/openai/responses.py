@@ -1,0 +1,207 @@
+"""What goes back: results and errors in OpenAI's shapes.
+
+Owns: the only table from errors to HTTP, the JSON of an answer, and the headers that are ours.
+Must not know: how a result was made. Routes and streams use the same functions.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway import errors
+from gateway.errors import Bought, GatewayError
+from gateway.images.shelf import Shelved
+from gateway.translate.model import Note, Plan
+from gateway.translate.usage import usage
+
+_LONGEST_RETRY = 60
+_LONGEST_NOTE_VALUE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one kind of error becomes; ``code`` where the error brings none of its own."""
+
+    status: int
+    type: str
+    code: str | None = None
+    retry: bool | None = None
+
+
+_REQUEST = "invalid_request_error"
+_IMAGE = "image_generation_user_error"
+_SERVER = "server_error"
+_BUSY = "service_unavailable_error"
+
+# By class; a class that is not listed goes by its nearest listed ancestor.
+TABLE: Mapping[type[GatewayError], Row] = {
+    errors.GatewayError: Row(500, _SERVER, "server_error"),
+    errors.RequestError: Row(400, _REQUEST),
+    errors.InvalidRequest: Row(400, _REQUEST),
+    errors.UnmakeableImage: Row(400, _IMAGE, "invalid_value"),
+    errors.ContentRefused: Row(400, _IMAGE, "moderation_blocked"),
+    errors.Unauthenticated: Row(401, _REQUEST),
+    errors.ModelNotFound: Row(404, _REQUEST, "model_not_found"),
+    errors.UnknownUrl: Row(404, _REQUEST, "unknown_url"),
+    errors.ImageNotFound: Row(404, _REQUEST, "image_not_found"),
+    errors.MethodNotAllowed: Row(405, _REQUEST, "method_not_supported"),
+    errors.BodyTooSlow: Row(408, _REQUEST, "request_timeout"),
+    errors.BodyTooLarge: Row(413, _REQUEST, "request_too_large"),
+    errors.UnsupportedContentType: Row(400, _REQUEST, "unsupported_content_type"),
+    errors.UpstreamError: Row(502, _SERVER, "upstream_error"),
+    errors.UpstreamRefused: Row(400, _REQUEST, "upstream_refused"),
+    errors.UpstreamUnauthorized: Row(503, _SERVER, "upstream_unauthorized", retry=False),
+    errors.UpstreamUnfunded: Row(429, "insufficient_quota", "insufficient_quota", retry=False),
+    errors.UpstreamModelUnavailable: Row(503, _SERVER, "upstream_model_unavailable", retry=False),
+    errors.UpstreamThrottled: Row(429, "rate_limit_error", "rate_limit_exceeded"),
+    errors.UpstreamUnavailable: Row(503, _BUSY, "upstream_unavailable"),
+    errors.UpstreamOutcomeUnknown: Row(502, _SERVER, "upstream_outcome_unknown", retry=False),
+    errors.TaskFailed: Row(502, "image_generation_server_error", "upstream_task_failed"),
+    errors.ResultUnusable: Row(502, "image_generation_server_error", "upstream_result_unusable"),
+    errors.DeadlineExceeded: Row(504, _SERVER, "upstream_timeout"),
+    errors.ServiceError: Row(503, _BUSY, "server_is_overloaded"),
+    errors.Overloaded: Row(503, _BUSY, "server_is_overloaded"),
+    errors.NoRoom: Row(503, _BUSY, "storage_full"),
+    errors.Draining: Row(503, _BUSY, "server_is_draining", retry=True),
+    errors.InternalError: Row(500, _SERVER, "server_error"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """A whole error answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    code: str | None
+
+
+def row_for(error: GatewayError) -> Row:
+    """The table's row for an error's class or its nearest listed ancestor."""
+    return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+
+
+def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
+    """An error as status, headers and body; all four keys of the envelope are always there.
+
+    Once something is bought the answer names it, and asks SDKs not to send the request again.
+    ``base_url`` is where links to kept pictures point.
+    """
+    row = row_for(error)
+    code = error.code or row.code
+    message = error.message + _told(error.bought, base_url)
+    fields = {"message": message, "type": row.type, "param": error.param, "code": code}
+    headers: dict[str, str] = {"content-type": "application/json"}
+    retry = False if error.bought is not None else row.retry
+    if retry is not None:
+        headers["x-should-retry"] = "true" if retry else "false"
+    if retry is not False and error.retry_after is not None:
+        headers["retry-after"] = str(min(_LONGEST_RETRY, max(1, math.ceil(error.retry_after))))
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if error.bought is not None and error.bought.upstream_ids:
+        headers["x-gateway-task"] = ", ".join(error.bought.upstream_ids)
+    return ErrorAnswer(row.status, headers, json.dumps({"error": fields}).encode(), code)
+
+
+def _told(bought: Bought | None, base_url: str) -> str:
+    if bought is None:
+        return ""
+    tasks = f", upstream tasks {', '.join(bought.upstream_ids)}" if bought.upstream_ids else ""
+    kept = ""
+    if bought.kept:
+        links = ", ".join(f"{base_url}/images/{name}" for name in bought.kept)
+        kept = f" Pictures that were made are kept: {links}."
+    return f" (job {bought.job_id}{tasks}){kept}"
+
+
+def note_header(notes: tuple[Note, ...]) -> str:
+    """Notes as an RFC 8941 list of tokens with parameters."""
+    return ", ".join(_note(note) for note in notes)
+
+
+def _note(note: Note) -> str:
+    parameters = "".join(f";{name}={_value(value)}" for name, value in note.params)
+    return f"{note.name}{parameters}"
+
+
+def _value(value: str | float) -> str:
+    if isinstance(value, int | float):
+        return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    plain = "".join(letter if " " <= letter <= "~" else "?" for letter in value)
+    escaped = plain[:_LONGEST_NOTE_VALUE].replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an answer tells: the plan, its pictures in order, when (Unix seconds)."""
+
+    plan: Plan
+    images: tuple[Shelved, ...]
+    created: int
+    base_url: str
+
+
+# A picture's base64 stands between two pieces of JSON, and is never part of either.
+Segment = bytes | Shelved
+
+
+def segments(result: Result) -> list[Segment]:
+    """The body in order: JSON text, with each picture to be put in as base64.
+
+    Keys are in the order OpenAI sends them; ``size`` and ``output_format`` are what was made.
+    """
+    plan, first = result.plan, result.images[0]
+    head = {"created": result.created, "background": plan.tasks[0].background or "opaque"}
+    body: list[Segment] = [_open(head) + b',"data":[']
+    for place, shelved in enumerate(result.images):
+        body += _item(result, shelved, last=place == len(result.images) - 1)
+    tail: dict[str, object] = {
+        "output_format": first.format,
+        "quality": plan.quality,
+        "size": f"{first.width}x{first.height}",
+        "usage": _usage(result),
+    }
+    if plan.safety_identifier:
+        tail["safety_identifier"] = plan.safety_identifier
+    return [*body, b"]," + _close(tail)]
+
+
+def _item(result: Result, shelved: Shelved, *, last: bool) -> list[Segment]:
+    fields: dict[str, object] = {}
+    delivery = result.plan.delivery
+    if delivery != "b64_json":
+        fields["url"] = f"{result.base_url}/images/{shelved.filename}"
+    if (result.plan.requested_model or "").removeprefix("openai/").startswith("dall-e-"):
+        fields["revised_prompt"] = result.plan.tasks[0].prompt
+    end = b"" if last else b","
+    if delivery == "url":
+        return [json.dumps(fields).encode() + end]
+    if not fields:
+        return [b'{"b64_json":"', shelved, b'"}' + end]
+    return [_open(fields) + b',"b64_json":"', shelved, b'"}' + end]
+
+
+def _usage(result: Result) -> dict[str, object]:
+    actual = tuple((shelved.width, shelved.height) for shelved in result.images)
+    tokens = usage(result.plan, actual)
+    return {
+        "input_tokens": tokens.input,
+        "input_tokens_details": {"image_tokens": tokens.image, "text_tokens": tokens.text},
+        "output_tokens": tokens.output,
+        "output_tokens_details": {"image_tokens": tokens.output, "text_tokens": 0},
+        "total_tokens": tokens.total,
+    }
+
+
+def _open(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()[:-1]
+
+
+def _close(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()[1:]

@@ -1,0 +1,170 @@
+"""Serving one request for pictures: identify, read, plan, run, render.
+
+Owns: the order of these steps, and what becomes of a caller who hangs up. Must not know: how any
+step works. The key is identified before a byte of the body is read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.access.keys import Keys
+from gateway.clock import Clock
+from gateway.config.sections import Deadlines
+from gateway.facts import RequestFacts
+from gateway.images.shelf import Shelf
+from gateway.jobs.board import Job, Outcome
+from gateway.jobs.deadlines import callers_deadline, own_deadline
+from gateway.jobs.runner import Runner, Wish
+from gateway.openai.delivery import SegmentsResponse
+from gateway.openai.links import BaseUrls
+from gateway.openai.requests import Reading, Received, read_request
+from gateway.openai.responses import Result, note_header, segments
+from gateway.openai.tokens import token_of
+from gateway.translate.model import Kind, Note, Plan, note
+from gateway.translate.plan import Rules, make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What serving needs, built once by the app."""
+
+    keys: Keys
+    reading: Reading
+    rules: Rules
+    runner: Runner
+    shelf: Shelf
+    base_urls: BaseUrls
+    deadlines: Deadlines
+    clock: Clock
+    partial_results: bool = False
+
+
+class ImagesEndpoint:
+    """``POST /v1/images/generations`` or ``/edits``, as an ASGI app."""
+
+    def __init__(self, desk: Desk, kind: Kind) -> None:
+        self._desk = desk
+        self._kind = kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises: GatewayError, ClientGone, CallerLeft."""
+        arrived = self._desk.clock.monotonic()
+        request, facts = Request(scope, receive), facts_of(scope)
+        facts.route = f"{self._kind}s"
+        key = self._desk.keys.identify(token_of(request.headers))
+        facts.key_name = key.name
+        received = await read_request(
+            self._kind, dict(request.headers), receive, self._desk.reading
+        )
+        facts.phases["read"] = self._desk.clock.monotonic() - arrived
+        wish = await self._wish(request, received, key.name, arrived)
+        job = await self._started(wish, received)
+        async with hang_up(receive) as gone:
+            outcome = await self._outcome(facts, job, wish, gone)
+            response = self._response(request, job, outcome, gone)
+            await response(scope, receive, send)
+        facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
+
+    async def _wish(
+        self, request: Request, received: Received, key_name: str, arrived: float
+    ) -> Wish:
+        """Plan it. A refused request leaves nothing on disk."""
+        asked = received.request
+        deployment = request.scope["state"].get("deployment")
+        if asked.requested_model is None and deployment:
+            asked = replace(asked, requested_model=deployment)
+        try:
+            plan = make_plan(asked, self._desk.rules)
+        except BaseException:
+            await received.spool.discard()
+            raise
+        _note_plan(facts_of(request.scope), plan)
+        seconds = own_deadline(self._desk.deadlines, plan.tier, plan.quality)
+        callers = callers_deadline(request.headers)
+        if callers is not None:
+            seconds = min(seconds, callers)
+        return Wish(plan, key_name, arrived, seconds, received.spool.discard)
+
+    async def _started(self, wish: Wish, received: Received) -> Job:
+        """Set the job going; from then on the spooled files are the job's."""
+        try:
+            return await self._desk.runner.start(wish)
+        except BaseException:
+            await received.spool.discard()
+            raise
+
+    async def _outcome(
+        self, facts: RequestFacts, job: Job, wish: Wish, gone: asyncio.Future[None]
+    ) -> Outcome:
+        """Wait for the pictures. Raises: the job's error, unless partial results are wanted."""
+        facts.job_id = job.job_id
+        until = wish.arrived + wish.seconds
+        try:
+            outcome = await self._desk.runner.wait(job, until, gone)
+        finally:
+            facts.upstream_ids = job.upstream_ids
+            spent = self._desk.clock.monotonic() - wish.arrived
+            facts.phases["serve"] = spent - facts.phases["read"]
+        if outcome.error is None:
+            return outcome
+        if self._desk.partial_results and outcome.images:
+            partial = note("partial-result", made=len(outcome.images), asked=job.plan.n)
+            return replace(outcome, notes=(*outcome.notes, partial))
+        raise outcome.error
+
+    def _response(
+        self, request: Request, job: Job, outcome: Outcome, gone: asyncio.Future[None]
+    ) -> ASGIApp:
+        notes = (*job.plan.notes, *outcome.notes)
+        facts_of(request.scope).notes = notes
+        result = Result(job.plan, outcome.images, int(job.created_at), self.base_url(request))
+        return SegmentsResponse(segments(result), _headers(job, notes), self._desk.shelf, gone)
+
+    def base_url(self, request: Request) -> str:
+        """Where this request's links to pictures point."""
+        return base_url(self._desk.base_urls, request)
+
+
+def base_url(base_urls: BaseUrls, request: Request) -> str:
+    """Where a request's links to pictures point."""
+    peer = request.client.host if request.client else None
+    return base_urls.base_url(request.url.scheme, peer, request.headers)
+
+
+def facts_of(scope: Scope) -> RequestFacts:
+    """The request's facts, as the middleware put them there."""
+    facts: RequestFacts = scope["state"]["facts"]
+    return facts
+
+
+@contextlib.asynccontextmanager
+async def hang_up(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
+    """A future that is done once the client has hung up; the body must have been read."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.ensure_future(watch())
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+
+
+def _headers(job: Job, notes: tuple[Note, ...]) -> dict[str, str]:
+    headers = {"x-gateway-task": ", ".join(job.upstream_ids)}
+    if notes:
+        headers["x-gateway-notes"] = note_header(notes)
+    return headers
+
+
+def _note_plan(facts: RequestFacts, plan: Plan) -> None:
+    facts.model, facts.n = plan.model, plan.n
+    facts.tier, facts.quality = plan.tier, plan.quality
+    facts.notes = plan.notes

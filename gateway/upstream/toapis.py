@@ -1,0 +1,140 @@
+"""ToAPIs: the calls, and what each answer means for money.
+
+Owns: which answer to a create is an acceptance, a refusal, a "later" or a loss. Must not know:
+jobs, callers, when to ask. The shapes are in ``wire.py``. HTTP status is judged before the body:
+an error body may look like a failed task. Sources: the vendor's page for the official channel and
+what live clients have met.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import quote
+
+from gateway.clock import Clock
+from gateway.config.sections import Upstream as Section
+from gateway.errors import UpstreamUnavailable
+from gateway.translate.model import Picture, Reference, TaskSpec
+from gateway.upstream.base import (
+    CreateLost,
+    CreateNotSent,
+    CreateRefused,
+    CreateThrottled,
+    StatusUnavailable,
+    TaskStatus,
+    TaskUnknown,
+)
+from gateway.upstream.wire import (
+    Json,
+    no_channel,
+    parse,
+    read_fault,
+    read_status,
+    refusal,
+    says_later,
+    task_id_in,
+    wire_body,
+)
+from gateway.web.clients import Answer, Interrupted, NotConnected, Outgoing, Part
+from gateway.web.headers import retry_after
+
+_IN_THREAD = 256 * 1024
+_ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
+_PERHAPS_ACCEPTED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
+_NOT_UPLOADED = "The image service could not be reached to upload a picture."
+_NO_SUCH_TASK = {"task_not_exist", "task_not_found"}
+
+
+class Toapis:
+    """The vendor, spoken to over HTTP."""
+
+    def __init__(self, section: Section, outgoing: Outgoing, clock: Clock) -> None:
+        self._section = section
+        self._outgoing = outgoing
+        self._clock = clock
+        self._tasks = f"{section.base_url}/v1/images/generations"
+        self._uploads = f"{section.base_url}/v1/uploads/images"
+        self._headers = {
+            "authorization": f"Bearer {section.api_key.get_secret_value()}",
+            "accept": "application/json",
+        }
+
+    def __repr__(self) -> str:
+        return f"Toapis({self._section.base_url})"
+
+    async def upload(self, picture: Picture) -> str:
+        """Upload one picture; its address. Raises: UpstreamError. Repeating it is the caller's."""
+        name = f"{picture.digest[:32]}.{picture.media_type.partition('/')[2]}"
+        with await asyncio.to_thread(open, picture.path, "rb") as content:
+            part = Part("file", name, picture.media_type, content)
+            try:
+                answer = await self._outgoing.call(
+                    "POST", self._uploads, self._headers, self._section.upload_time, part
+                )
+            except Interrupted as error:
+                raise UpstreamUnavailable(
+                    "The image service could not be reached to upload a picture.",
+                    code="upstream_unavailable",
+                ) from error
+        body = await _json(answer)
+        data = body.get("data")
+        url = data.get("url") if isinstance(data, dict) else None
+        if answer.status in _ACCEPTED and body.get("success") is not False and url:
+            return str(url)
+        raise refusal(read_fault(answer, body), retry_after(answer.headers, self._clock.wall()))
+
+    async def create(
+        self, spec: TaskSpec, links: Mapping[Reference, str], task_id: str
+    ) -> TaskStatus:
+        """Buy a task; the request leaves at most once.
+
+        Raises: CreateNotSent, CreateThrottled, CreateRefused, CreateLost.
+        """
+        content = json.dumps(wire_body(spec, links, task_id)).encode()
+        try:
+            answer = await self._outgoing.create(self._tasks, content, self._headers)
+        except NotConnected as error:
+            raise CreateNotSent(error.reason) from error
+        except Interrupted as error:
+            raise CreateLost(error.reason) from error
+        return await self._created(answer)
+
+    async def _created(self, answer: Answer) -> TaskStatus:
+        body = await _json(answer)
+        fault = read_fault(answer, body)
+        pause = retry_after(answer.headers, self._clock.wall())
+        if answer.status in _ACCEPTED:
+            if task_id_in(body):
+                return read_status(body, "")
+            if body.get("success") is False or "error" in body:
+                raise CreateRefused(fault.word, refusal(fault, pause))
+            raise CreateLost("answer without a task id")
+        if says_later(fault):
+            raise CreateThrottled(fault.word, pause)
+        failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not no_channel(fault)
+        if failed or answer.status in _PERHAPS_ACCEPTED:
+            raise CreateLost(fault.word)
+        raise CreateRefused(fault.word, refusal(fault, pause))
+
+    async def status(self, task_id: str) -> TaskStatus:
+        """Ask about a task, by either id. Raises: StatusUnavailable, TaskUnknown."""
+        url = f"{self._tasks}/{quote(task_id, safe='')}"
+        try:
+            answer = await self._outgoing.call("GET", url, self._headers, self._section.status_time)
+        except Interrupted as error:
+            raise StatusUnavailable(error.reason) from error
+        body = await _json(answer)
+        if answer.status == HTTPStatus.OK and task_id_in(body):
+            return read_status(body, task_id)
+        fault = read_fault(answer, body)
+        if answer.status == HTTPStatus.NOT_FOUND or fault.code in _NO_SUCH_TASK:
+            raise TaskUnknown(fault.word)
+        raise StatusUnavailable(fault.word, retry_after(answer.headers, self._clock.wall()))
+
+
+async def _json(answer: Answer) -> Json:
+    """The body as an object; large ones are parsed in a thread."""
+    if len(answer.body) > _IN_THREAD:
+        return await asyncio.to_thread(parse, answer.body)
+    return parse(answer.body)

@@ -1,0 +1,68 @@
+"""References at the vendor: each content is uploaded once, and its address reused while it lives.
+
+Owns: the cache of addresses by content, uploads under way, and the repetition of failed ones (an
+upload buys nothing). Must not know: the wire shape, what the pictures are for.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from cachetools import TTLCache
+
+from gateway.clock import Clock
+from gateway.errors import UpstreamThrottled, UpstreamUnavailable
+from gateway.translate.model import Picture, Reference, RemotePicture
+from gateway.upstream.base import Upstream
+
+_TRIES = 3
+_PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
+_AT_ONCE = 4
+_REMEMBERED = 4096
+
+
+class Uploads:
+    """Gives an address for every reference."""
+
+    def __init__(self, upstream: Upstream, clock: Clock, lifetime: float) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._known: TTLCache[str, str] = TTLCache(
+            maxsize=_REMEMBERED, ttl=lifetime, timer=clock.monotonic
+        )
+        self._under_way: dict[str, asyncio.Task[str]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def links(self, references: Sequence[Reference]) -> Mapping[Reference, str]:
+        """An address for each; order and repetition do not matter. Raises: GatewayError."""
+        wanted = list(dict.fromkeys(references))
+        addresses = await asyncio.gather(*(self._link(reference) for reference in wanted))
+        return dict(zip(wanted, addresses, strict=True))
+
+    async def _link(self, reference: Reference) -> str:
+        if isinstance(reference, RemotePicture):
+            return reference.url
+        known = self._known.get(reference.digest)
+        if known is not None:
+            return known
+        task = self._under_way.get(reference.digest)
+        if task is None:
+            task = asyncio.create_task(self._upload(reference))
+            self._under_way[reference.digest] = task
+            task.add_done_callback(lambda _: self._under_way.pop(reference.digest, None))
+        return await asyncio.shield(task)
+
+    async def _upload(self, picture: Picture) -> str:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with self._slots:
+                    address = await self._upstream.upload(picture)
+            except (UpstreamUnavailable, UpstreamThrottled) as error:
+                if attempt == _TRIES:
+                    raise
+                pause = error.retry_after if error.retry_after is not None else _PAUSE * attempt
+                await self._clock.sleep(min(pause, _LONGEST_PAUSE))
+            else:
+                self._known[picture.digest] = address
+                return address
+        raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
