@@ -1,0 +1,73 @@
+"""A clock that goes when it is told to, and jumps ahead when everybody waits for it."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Enough turns of the loop for whatever a fake can set going.
+_TURNS = 60
+
+
+class FakeClock:
+    def __init__(self, now: float = 1_000.0, epoch: float = 1_790_000_000.0) -> None:
+        self.now = now
+        self._epoch = epoch - now
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def wall(self) -> float:
+        return self._epoch + self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Let this much time pass, and everything happen that happens in it."""
+        until = self.now + seconds
+        await _settle()
+        while self._sleepers and self._sleepers[0][0] <= until:
+            await self._wake()
+        self.now = until
+        await _settle()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Jump from sleeper to sleeper until something is true."""
+        await _settle()
+        for _ in range(100_000):
+            if reached():
+                return
+            if self._sleepers:
+                await self._wake()
+            else:
+                await asyncio.sleep(0.001)
+        raise AssertionError("it never came true")
+
+    async def drive(self, awaitable: Awaitable[T]) -> T:
+        """Await something, jumping whenever it waits for time."""
+        task = asyncio.ensure_future(awaitable)
+        await self.until(task.done)
+        return await task
+
+    async def _wake(self) -> None:
+        at, _, future = heapq.heappop(self._sleepers)
+        self.now = max(self.now, at)
+        if not future.done():
+            future.set_result(None)
+        await _settle()
+
+
+async def _settle() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

@@ -1,0 +1,186 @@
+"""What the tests of the job layer stand on: a vendor in memory, and a line of real stations."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.config.sections import Images, Polling, Upstream
+from gateway.errors import GatewayError
+from gateway.events import Stepped, TaskEvent
+from gateway.images.finish import Finished, UnusableResult
+from gateway.images.shelf import Shelf
+from gateway.jobs.board import Board, Job
+from gateway.jobs.collector import Asker, Collector
+from gateway.jobs.creator import Creator
+from gateway.jobs.journal import Journal
+from gateway.jobs.poller import Poller
+from gateway.jobs.runner import Line, Runner, Wish
+from gateway.state.memory import MemoryStore
+from gateway.translate.model import Finish, Picture, Plan, Reference, TaskSpec
+from gateway.upstream import base
+from gateway.upstream.base import TaskStatus
+from gateway.upstream.download import LinkDead
+from gateway.upstream.governor import Governor
+from gateway.upstream.uploads import Uploads
+from tests.clocks import FakeClock
+
+
+@dataclass
+class FakeVendor:
+    """A vendor whose tasks take ``seconds``; scripted outcomes come first, one per call.
+
+    ``purchases`` are our ids of accepted tasks, also where the answer was lost.
+    """
+
+    clock: FakeClock
+    seconds: float = 20.0
+    creates: list[Exception] = field(default_factory=list)
+    statuses: list[Exception | TaskStatus] = field(default_factory=list)
+    bought_though_lost: bool = True
+    makes: int | None = None
+    failure: GatewayError | None = None
+    refuse: Callable[[TaskSpec], Exception | None] = lambda _: None
+    purchases: list[str] = field(default_factory=list)
+    uploads: list[str] = field(default_factory=list)
+    asked: int = 0
+    upload_errors: list[Exception] = field(default_factory=list)
+    tasks: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    async def upload(self, picture: Picture) -> str:
+        if self.upload_errors:
+            raise self.upload_errors.pop(0)
+        await self.clock.sleep(0.1)
+        self.uploads.append(picture.digest)
+        return f"https://files/{picture.digest}-{len(self.uploads)}"
+
+    async def create(
+        self, spec: TaskSpec, links: Mapping[Reference, str], task_id: str
+    ) -> TaskStatus:
+        await self.clock.sleep(0.2)
+        outcome = self.creates.pop(0) if self.creates else self.refuse(spec)
+        if isinstance(outcome, base.CreateLost) and self.bought_though_lost:
+            self._accept(spec, task_id)
+        if outcome is not None:
+            raise outcome
+        self._accept(spec, task_id)
+        return TaskStatus(f"v-{task_id}", "queued", "queued")
+
+    def _accept(self, spec: TaskSpec, task_id: str) -> None:
+        self.purchases.append(task_id)
+        self.tasks[task_id] = (self.clock.monotonic(), self.makes or spec.n)
+
+    async def status(self, task_id: str) -> TaskStatus:
+        self.asked += 1
+        await self.clock.sleep(0.05)
+        if self.statuses:
+            scripted = self.statuses.pop(0)
+            if isinstance(scripted, Exception):
+                raise scripted
+            return scripted
+        task_id = task_id.removeprefix("v-")
+        if task_id not in self.tasks:
+            raise base.TaskUnknown("404")
+        started, made = self.tasks[task_id]
+        if self.clock.monotonic() - started < self.seconds:
+            return TaskStatus(f"v-{task_id}", "running", "in_progress", progress=50)
+        if self.failure is not None:
+            return TaskStatus(f"v-{task_id}", "failed", "failed", failure=self.failure)
+        links = tuple(f"https://files/{task_id}/{place}" for place in range(made))
+        return TaskStatus(f"v-{task_id}", "done", "completed", links=links, cost_usd="0.1")
+
+
+@dataclass
+class FakeFetcher:
+    """Writes the link into the file; ``dead`` links give nothing, as often as they are listed."""
+
+    dead: dict[str, int] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
+    crash: Exception | None = None
+
+    async def fetch(self, url: str, path: str) -> int:
+        self.fetched.append(url)
+        if self.crash is not None:
+            raise self.crash
+        if self.dead.get(url, 0) > 0:
+            self.dead[url] -= 1
+            raise LinkDead("HTTP 403", fleeting=False)
+        Path(path).write_text(url)
+        return len(url)
+
+
+@dataclass
+class FakeFinisher:
+    """Takes a fetched file as it is; ``unusable`` times it is no picture."""
+
+    unusable: int = 0
+
+    async def finish(self, source: str, target: str, wanted: Finish) -> Finished:
+        if self.unusable > 0:
+            self.unusable -= 1
+            raise UnusableResult("not_a_picture")
+        Path(source).rename(target)
+        return Finished(target, wanted.format, 1024, 1024, Path(target).stat().st_size)
+
+
+class House:
+    """A runner with everything behind it; only vendor, downloads and clock are fakes."""
+
+    def __init__(self, folder: Path, *, follow: float = 1800.0, shelf: int = 10**9) -> None:
+        self.clock = FakeClock()
+        self.vendor = FakeVendor(self.clock)
+        self.fetcher = FakeFetcher()
+        self.finisher = FakeFinisher()
+        self.facts: list[object] = []
+        self.store = MemoryStore()
+        self.journal = Journal(self.store, (self.facts.append,))
+        images = Images(folder=str(folder), shelf=shelf)
+        self.shelf = Shelf(images, self.clock, free=lambda _: 10**12)
+        self.governor = Governor(5, 50, self.clock)
+        upstream = Upstream.model_validate({"api_key": "secret"})
+        self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling())
+        asker = Asker(self.vendor, self.governor, self.clock)
+        line = Line(
+            uploads=Uploads(self.vendor, self.clock, 3600),
+            creator=Creator(self.vendor, self.governor, self.journal, self.clock, upstream),
+            poller=self.poller,
+            collector=Collector(asker, self.fetcher, self.finisher, self.shelf, self.journal),
+        )
+        self.board = Board()
+        self.runner = Runner(line, self.shelf, self.journal, self.board, self.clock, follow)
+        self.released = 0
+        self._polling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "House":
+        await self.shelf.open()
+        self._polling = asyncio.create_task(self.poller.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._polling is not None
+        await self.runner.stop(0)
+        self._polling.cancel()
+        await asyncio.gather(self._polling, return_exceptions=True)
+
+    async def release(self) -> None:
+        self.released += 1
+
+    async def start(self, plan: Plan, seconds: float = 300.0) -> Job:
+        now = self.clock.monotonic()
+        return await self.runner.start(Wish(plan, "studio", now, seconds, self.release))
+
+    async def finished(self, job: Job) -> None:
+        """Let time pass until the job is over."""
+        await self.clock.until(job.outcome.done)
+
+    def events(self) -> list[TaskEvent]:
+        return [fact.event for fact in self.facts if isinstance(fact, Stepped)]
+
+    def names(self, task_id: str | None = None) -> list[str]:
+        """The events in order, without the questions that changed nothing."""
+        quiet = {"Polled", "PollFailed"}
+        return [
+            type(event).__name__
+            for event in self.events()
+            if type(event).__name__ not in quiet and task_id in {None, event.task_id}
+        ]
