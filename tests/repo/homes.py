@@ -13,16 +13,17 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "aiohttp": ("gateway.web",),
     "cachetools": ("gateway.upstream",),
     "click": ("gateway.cli",),
-    "httptools": ("gateway.server",),
+    "httptools": ("gateway.server", "gateway.framing"),
     "httpx": ("gateway.web",),
     "httpx_aiohttp": ("gateway.web",),
     "pybase64": ("gateway.openai",),
     "pydantic": ("gateway.config",),
+    "pydantic_core": ("gateway.config",),
     "python_multipart": ("gateway.openai.multipart", "gateway.simulator"),
     "sqlite3": ("gateway.state",),
     "starlette": ("gateway.openai", "gateway.ops", "gateway.app", "gateway.simulator"),
     "structlog": ("gateway.ops.logs",),
-    "uvicorn": ("gateway.server",),
+    "uvicorn": ("gateway.server", "gateway.framing"),
     "yaml": ("gateway.config",),
 }
 
@@ -30,6 +31,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 CORE: Mapping[str, tuple[str, ...]] = {
     "gateway.translate": ("gateway.translate", "gateway.errors"),
     "gateway.events": ("gateway.errors",),
+    "gateway.facts": ("gateway.errors",),
     "gateway.jobs.machine": ("gateway.events", "gateway.errors"),
     "gateway.jobs.schedule": ("gateway.translate", "gateway.errors"),
 }

@@ -20,7 +20,16 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Where everything may be caught, and why: "module:function" → the reason. Handlers that end in a
 # bare ``raise`` need no line. A line that has come to match nothing is an error.
-BROAD: Mapping[str, str] = {}
+BROAD: Mapping[str, str] = {
+    "gateway.images.decode:_border": "on hostile bytes Pillow raises nearly anything",
+    "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
+    "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
+    "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
+    "gateway.jobs.runner:Runner._run": "a job always ends, and its caller hears how",
+    "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
+    "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",
+    "gateway.web.clients:_interruptions": "both engines let errors through that nobody documents",
+}
 
 
 def lines(module: Module) -> int:

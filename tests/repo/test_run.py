@@ -169,6 +169,13 @@ def test_two_at_once_set_up_once(project: Project) -> None:
     assert len(project.installs()) == 1
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_plainly(project: Project) -> None:
+    (project.root / ".cache").write_text("no folder")
+    done = project.run("demo")
+    assert done.returncode == 1
+    assert "cannot be written to by you" in done.stderr
+
+
 def test_an_old_python_is_not_taken(project: Project) -> None:
     (project.tools / "python3.13").unlink()
     for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python"):
