@@ -100,9 +100,7 @@ class Gateway:
         asker = Asker(self._upstream, self._governor, clock)
         line = Line(
             uploads=Uploads(self._upstream, clock, config.upstream.upload_lifetime),
-            creator=Creator(
-                self._upstream, self._governor, self._journal, clock, config.upstream
-            ),
+            creator=Creator(self._upstream, self._governor, self._journal, clock, config.upstream),
             poller=self._poller,
             collector=Collector(asker, self._downloads, self._workshop, self._shelf, self._journal),
         )

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import quote
 
 from gateway.clock import Clock
@@ -27,16 +28,18 @@ from gateway.upstream.base import (
 )
 from gateway.upstream.wire import (
     Json,
+    has_pictures,
     no_channel,
     parse,
     read_fault,
     read_status,
     refusal,
     says_later,
+    says_no,
     task_id_in,
     wire_body,
 )
-from gateway.web.clients import Answer, Interrupted, NotConnected, Outgoing, Part
+from gateway.web.clients import Answer, Interrupted, Method, NotConnected, Part
 from gateway.web.headers import retry_after
 
 _IN_THREAD = 256 * 1024
@@ -46,10 +49,29 @@ _NOT_UPLOADED = "The image service could not be reached to upload a picture."
 _NO_SUCH_TASK = {"task_not_exist", "task_not_found"}
 
 
+class Calls(Protocol):
+    """The calls outward that are needed here; ``web.clients.Outgoing`` makes them."""
+
+    async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Sent at most once. Raises: NotConnected, Interrupted."""
+        ...
+
+    async def call(
+        self,
+        method: Method,
+        url: str,
+        headers: Mapping[str, str],
+        seconds: float,
+        part: Part | None = None,
+    ) -> Answer:
+        """May be repeated. Raises: Interrupted."""
+        ...
+
+
 class Toapis:
     """The vendor, spoken to over HTTP."""
 
-    def __init__(self, section: Section, outgoing: Outgoing, clock: Clock) -> None:
+    def __init__(self, section: Section, outgoing: Calls, clock: Clock) -> None:
         self._section = section
         self._outgoing = outgoing
         self._clock = clock
@@ -98,16 +120,16 @@ class Toapis:
             raise CreateNotSent(error.reason) from error
         except Interrupted as error:
             raise CreateLost(error.reason) from error
-        return await self._created(answer)
+        return await self._created(answer, task_id)
 
-    async def _created(self, answer: Answer) -> TaskStatus:
+    async def _created(self, answer: Answer, task_id: str) -> TaskStatus:
         body = await _json(answer)
         fault = read_fault(answer, body)
         pause = retry_after(answer.headers, self._clock.wall())
         if answer.status in _ACCEPTED:
-            if task_id_in(body):
-                return read_status(body, "")
-            if body.get("success") is False or "error" in body:
+            if task_id_in(body) or has_pictures(body):
+                return read_status(body, task_id)
+            if says_no(body):
                 raise CreateRefused(fault.word, refusal(fault, pause))
             raise CreateLost("answer without a task id")
         if says_later(fault):

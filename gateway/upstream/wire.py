@@ -125,6 +125,8 @@ def read_status(body: Json, asked: str) -> TaskStatus:
     word = body.get("status")
     word = word if isinstance(word, str) else ""
     phase = _WORDS.get(word.strip().lower(), "running")
+    if "status" not in body and has_pictures(body):
+        phase = "done"  # a plain synchronous answer, as some relays give
     links = tuple(_links(body)) if phase == "done" else ()
     failure: GatewayError | None = None
     if phase == "failed":
@@ -145,6 +147,22 @@ def read_status(body: Json, asked: str) -> TaskStatus:
         completed_at=float(completed) if isinstance(completed, int | float) else None,
         cost_usd=_cost(body),
     )
+
+
+def has_pictures(body: Json) -> bool:
+    """Whether the body names at least one picture."""
+    return bool(_links(body))
+
+
+def says_no(body: Json) -> bool:
+    """Whether a body that came with a good HTTP status is a refusal all the same."""
+    error = body.get("error")
+    refused = isinstance(error, dict | str) and bool(error)
+    return refused or body.get("success") is False or _is_flat_fault(body)
+
+
+def _is_flat_fault(body: Json) -> bool:
+    return isinstance(body.get("code"), str) and isinstance(body.get("message"), str)
 
 
 def _links(body: Json) -> list[str]:

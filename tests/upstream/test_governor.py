@@ -1,0 +1,67 @@
+import asyncio
+
+import pytest
+
+from gateway.upstream.governor import Allowance, Governor
+from tests.clocks import FakeClock
+
+
+async def moments(allowance: Allowance, clock: FakeClock, count: int) -> list[float]:
+    """When each of so many turns, asked for at once, came."""
+    came: list[float] = []
+
+    async def one() -> None:
+        assert await allowance.turn()
+        came.append(clock.monotonic())
+
+    await clock.drive(asyncio.gather(*(one() for _ in range(count))))
+    return came
+
+
+async def test_a_second_of_burst_then_the_rate() -> None:
+    clock = FakeClock()
+    came = await moments(Allowance(5, clock), clock, 20)
+    start = came[0]
+    assert came == sorted(came)
+    assert came[4] == pytest.approx(start)
+    for place, moment in enumerate(came[5:], start=1):
+        assert moment == pytest.approx(start + place * 0.2)
+
+
+async def test_no_window_of_ten_seconds_holds_more_than_the_vendor_allows() -> None:
+    clock = FakeClock()
+    came = await moments(Allowance(5, clock), clock, 200)
+    for start in came:
+        assert sum(start <= moment < start + 10 for moment in came) <= 55
+
+
+async def test_a_rate_below_one_a_second_has_a_burst_of_one() -> None:
+    clock = FakeClock()
+    came = await moments(Allowance(0.5, clock), clock, 3)
+    assert [moment - came[0] for moment in came] == pytest.approx([0.0, 2.0, 4.0])
+
+
+async def test_a_turn_that_would_come_too_late_is_not_taken() -> None:
+    clock = FakeClock()
+    allowance = Allowance(1, clock)
+    assert await allowance.turn(within=0)
+    assert not await allowance.turn(within=0.5)
+    assert allowance.wait() == pytest.approx(1.0)
+
+
+async def test_a_pause_holds_back_everyone() -> None:
+    clock = FakeClock()
+    governor = Governor(5, 50, clock)
+    governor.submits.pause(7)
+    assert governor.submits.wait() == pytest.approx(7.0)
+    assert governor.queries.wait() == 0.0
+    governor.submits.pause(1)
+    assert governor.submits.wait() == pytest.approx(7.0)
+
+
+async def test_idle_time_is_not_saved_up() -> None:
+    clock = FakeClock()
+    allowance = Allowance(5, clock)
+    await clock.advance(3600)
+    came = await moments(allowance, clock, 6)
+    assert came[5] > came[0]
