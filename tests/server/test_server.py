@@ -1,0 +1,236 @@
+"""Starting, stopping, and the signals of the process."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.config.sections import ServerBounds
+from gateway.server import Listener, ListenError, run_until_signal
+from tests.server.loopback import (
+    GET,
+    POST,
+    App,
+    Receive,
+    Send,
+    answer,
+    calling,
+    echo,
+    pause,
+    serving,
+    until,
+)
+
+Scope = MutableMapping[str, Any]
+
+
+def listener_for(app: App, **given: Any) -> Listener:
+    settings = {"host": "127.0.0.1", "port": 0, **given}
+    return Listener(app, bounds=ServerBounds(), clock=SystemClock(), **settings)
+
+
+class Slow:
+    """An application that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.go = asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.running += 1
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        await answer(send)
+
+
+async def test_a_taken_port_is_said_in_words() -> None:
+    async with serving(echo) as first:
+        second = listener_for(echo, port=first.port)
+        with pytest.raises(ListenError, match="in use by another program") as caught:
+            await second.start()
+        assert f"cannot listen on 127.0.0.1:{first.port}" in str(caught.value)
+        assert caught.value.errno == errno.EADDRINUSE
+        assert isinstance(caught.value, OSError)
+        await second.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("192.0.2.1", "no such address"), ("no-such-name.invalid", "name is not known")],
+)
+async def test_an_address_that_cannot_be_is_said_in_words(host: str, why: str) -> None:
+    with pytest.raises(ListenError, match=why):
+        await listener_for(echo, host=host).start()
+
+
+async def test_an_inherited_socket_is_used() -> None:
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    listener = listener_for(echo, sockets=[sock], host="unused", port=1)
+    await listener.start()
+    assert listener.port == port
+    async with calling(listener) as caller:
+        assert (await caller.ask(GET)).status == 200
+    await listener.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:9"),
+        ("", "http://127.0.0.1:9"),
+        ("::", "http://[::1]:9"),
+        ("example.org", "http://example.org:9"),
+    ],
+)
+def test_the_url_is_one_this_machine_can_use(host: str, url: str) -> None:
+    assert listener_for(echo, host=host, port=9).url == url
+
+
+async def test_the_repr_tells_what_is_going_on() -> None:
+    async with serving(echo) as listener, calling(listener) as caller:
+        await caller.ask(GET)
+        assert repr(listener) == f"<Listener {listener.url} open=1 refused=0>"
+
+
+async def test_stopping_lets_a_running_request_finish() -> None:
+    slow = Slow()
+    async with serving(slow) as listener, calling(listener) as caller:
+        await caller.say(GET)
+        await until(lambda: slow.running)
+        stopping = asyncio.create_task(listener.stop(5))
+        await pause(0.05)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", listener.port)
+        assert not stopping.done()
+        slow.go.set()
+        response = await caller.hear()
+        assert (response.status, response.headers["connection"]) == (200, "close")
+        await asyncio.wait_for(stopping, 1)
+
+
+async def test_stopping_closes_idle_connections_at_once() -> None:
+    async with serving(echo) as listener, calling(listener) as caller:
+        await caller.ask(GET)
+        await asyncio.wait_for(listener.stop(5), 1)
+        assert await caller.is_hung_up_on()
+
+
+async def test_after_the_grace_a_caller_is_told_to_come_back() -> None:
+    slow = Slow()
+    async with serving(slow) as listener, calling(listener) as caller:
+        await caller.say(GET)
+        await until(lambda: slow.running)
+        await asyncio.wait_for(listener.stop(0.1), 1)
+        response = await caller.hear()
+        assert response.status == 503
+        assert response.headers["x-should-retry"] == "true"
+        assert response.error["code"] == "server_is_stopping"
+        assert slow.cancelled
+        assert await caller.is_hung_up_on()
+
+
+async def test_after_the_grace_a_lingering_connection_is_cut() -> None:
+    async def refuses(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, 413)
+
+    async with serving(refuses) as listener, calling(listener) as caller:
+        await caller.ask(POST + b"Content-Length: 999\r\n\r\n")
+        await asyncio.wait_for(listener.stop(0.05), 1)
+        await until(lambda: listener.connections_open == 0)
+
+
+async def test_stopping_waits_for_what_a_request_does_after_its_last_byte() -> None:
+    tidied = asyncio.Event()
+
+    async def tidies(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send)
+        await pause(0.1)
+        tidied.set()
+
+    async with serving(tidies) as listener, calling(listener) as caller:
+        await caller.ask(GET)
+        await listener.stop(5)
+        assert tidied.is_set()
+
+
+async def run_two(slow: Slow, **given: Any) -> tuple[Listener, Listener, asyncio.Task[None]]:
+    clients, operators = listener_for(slow), listener_for(echo)
+    running = asyncio.create_task(run_until_signal([clients, operators], **given))
+    await until(lambda: operators.port)
+    return clients, operators, running
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_two_listeners_stop_at_a_signal(number: signal.Signals) -> None:
+    said: list[str] = []
+
+    async def on_stop() -> None:
+        async with calling(clients) as caller:  # everything still listens
+            said.append(str((await caller.ask(GET)).status))
+
+    slow = Slow()
+    slow.go.set()
+    clients, operators, running = await run_two(slow, grace=5, on_stop=on_stop)
+    for listener in (clients, operators):
+        async with calling(listener) as caller:
+            assert (await caller.ask(GET)).status == 200
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(running, 2)
+    assert said == ["200"]
+    assert repr(clients).startswith("<Listener stopped")
+    assert repr(operators).startswith("<Listener stopped")
+
+
+async def test_the_operators_listener_serves_until_the_clients_one_has_stopped() -> None:
+    slow = Slow()
+    clients, operators, running = await run_two(slow, grace=5)
+    async with calling(clients) as caller:
+        await caller.say(GET)
+        await until(lambda: slow.running)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await pause(0.05)
+        async with calling(operators) as probe:
+            assert (await probe.ask(GET)).status == 200
+        slow.go.set()
+        assert (await caller.hear()).status == 200
+    await asyncio.wait_for(running, 2)
+
+
+async def test_a_second_signal_stops_at_once() -> None:
+    slow = Slow()
+    clients, _, running = await run_two(slow, grace=60)
+    async with calling(clients) as caller:
+        await caller.say(GET)
+        await until(lambda: slow.running)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await pause(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 2)
+        assert slow.cancelled
+        assert (await caller.hear()).status == 503
+
+
+async def test_a_listener_that_cannot_start_stops_those_that_did() -> None:
+    async with serving(echo) as taken:
+        first, second = listener_for(echo), listener_for(echo, port=taken.port)
+        with pytest.raises(ListenError):
+            await run_until_signal([first, second], grace=1)
+        assert repr(first).startswith("<Listener stopped")
+
+
+async def test_the_signals_are_given_back() -> None:
+    _, _, running = await run_two(Slow(), grace=1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert not asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
