@@ -56,7 +56,7 @@ class Gateway:
         self.board = Board()
         self._store = MemoryStore()
         self._journal = Journal(self._store, (emit,))
-        self._workshop = Workshop(config.images)
+        self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
         policy = Policy(
             origins=frozenset({origin(config.upstream.base_url)}),
@@ -116,7 +116,7 @@ class Gateway:
             picture_bounds=config.images.bounds,
             strict=config.server.compatibility == "strict",
             spool_folder=str(Path(config.images.folder) / "spool"),
-            pictures=Desktop(self._workshop, config.upstream.upload_bytes),
+            pictures=self._workshop,
             remote=RemotePictures(callers, fetching),
             clock=clock,
         )

@@ -25,8 +25,10 @@ class Workshop:
     A waiter that is cancelled takes its work back where it has not begun; begun work is completed.
     """
 
-    def __init__(self, section: Images) -> None:
+    def __init__(self, section: Images, upload_bytes: int) -> None:
+        """``upload_bytes`` is the vendor's bound on one picture."""
         self._bounds = section.bounds
+        self._upload_bytes = upload_bytes
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="picture-header")
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="picture")
 
@@ -44,7 +46,6 @@ class Workshop:
         self,
         picture: Picture,
         *,
-        max_bytes: int,
         folder: str,
         keep_pixels: bool,
         is_mask: bool = False,
@@ -53,7 +54,7 @@ class Workshop:
         work = partial(
             prepare,
             picture,
-            max_bytes=max_bytes,
+            max_bytes=self._upload_bytes,
             folder=folder,
             keep_pixels=keep_pixels,
             is_mask=is_mask,

@@ -24,8 +24,8 @@ class PictureDesk(Protocol):
         """Sniff and measure, from the head of the file alone."""
         ...
 
-    async def verify(self, picture: Picture) -> None:
-        """Decode the whole picture once."""
+    async def verify(self, picture: Picture) -> Picture:
+        """Decode the whole picture once; the picture, with its transparency told."""
         ...
 
     async def prepare(

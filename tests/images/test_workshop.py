@@ -14,13 +14,11 @@ from tests.images.drawn import drawn, exif, placed, saved
 
 
 async def test_a_pictures_whole_way(tmp_path: Path) -> None:
-    shop = Workshop(Images())
+    shop = Workshop(Images(), 10**6)
     path = placed(tmp_path, saved(drawn(48, 32, "RGBA"), "PNG", exif=exif(6)))
     picture = await shop.verify(await shop.measure(path))
     assert picture.transparent
-    ready, notes = await shop.prepare(
-        picture, max_bytes=10**6, folder=str(tmp_path), keep_pixels=False
-    )
+    ready, notes = await shop.prepare(picture, folder=str(tmp_path), keep_pixels=False)
     assert (ready.width, ready.height, len(notes)) == (32, 48, 1)
     assert ready.transparent
     made = await shop.finish(ready.path, str(tmp_path / "made"), Finish((30, 40), "webp"))
@@ -29,7 +27,7 @@ async def test_a_pictures_whole_way(tmp_path: Path) -> None:
 
 
 async def test_the_sections_bounds_hold(tmp_path: Path) -> None:
-    shop = Workshop(Images(bounds=PictureBounds(edge=47)))
+    shop = Workshop(Images(bounds=PictureBounds(edge=47)), 10**6)
     with pytest.raises(BadPicture):
         await shop.measure(placed(tmp_path, saved(drawn(48, 32), "PNG")))
     shop.close()
@@ -53,7 +51,7 @@ async def test_decoding_goes_one_at_a_time_and_leaves_the_loop_free(
         return picture
 
     monkeypatch.setattr(module, "verify", slow)
-    shop = Workshop(Images())
+    shop = Workshop(Images(), 10**6)
     path = placed(tmp_path, saved(drawn(), "PNG"))
     picture = await shop.measure(path)
     waiting = [asyncio.ensure_future(shop.verify(picture)) for _ in range(5)]
@@ -80,7 +78,7 @@ async def test_work_not_begun_is_taken_back(
         return picture
 
     monkeypatch.setattr(module, "verify", slow)
-    shop = Workshop(Images())
+    shop = Workshop(Images(), 10**6)
     picture = await shop.measure(placed(tmp_path, saved(drawn(), "PNG")))
     first, second, third = (asyncio.ensure_future(shop.verify(picture)) for _ in range(3))
     await begun.wait()
@@ -96,12 +94,12 @@ async def test_work_not_begun_is_taken_back(
 
 def test_nothing_starts_before_it_is_needed() -> None:
     before = threading.active_count()
-    Workshop(Images()).close()
+    Workshop(Images(), 10**6).close()
     assert threading.active_count() == before
 
 
 async def test_the_loop_keeps_turning_while_a_large_picture_is_worked_on(tmp_path: Path) -> None:
-    shop = Workshop(Images())
+    shop = Workshop(Images(), 10**6)
     path = placed(tmp_path, saved(drawn(3840, 2160), "PNG", compress_level=1))
     work = asyncio.ensure_future(
         shop.finish(path, str(tmp_path / "made"), Finish((1920, 1080), "jpeg"))

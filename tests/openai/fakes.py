@@ -58,10 +58,11 @@ class FakeDesk:
         alpha = data[25] == 6
         return Picture(path, digest, "image/png", width, height, len(data), alpha=alpha)
 
-    async def verify(self, picture: Picture) -> None:
+    async def verify(self, picture: Picture) -> Picture:
         self.calls.append(("verify", Path(picture.path).name))
         if not content(picture.path).endswith(b"IEND"):
             raise BadPicture("invalid_image_file", "it ends early")
+        return picture
 
     async def prepare(
         self, picture: Picture, *, keep_pixels: bool, is_mask: bool, folder: str
