@@ -64,8 +64,7 @@ def _save(image: Image.Image, path: str, form: Format, quality: int | None) -> N
         case "png":
             image.save(path, "PNG", compress_level=_PNG_LEVEL, icc_profile=profile)
         case "jpeg":
-            # Pillow takes a JPEG quality of 0 for "the default".
-            level = max(1, _DEFAULT_JPEG if quality is None else quality)
+            level = _DEFAULT_JPEG if quality is None else quality
             colour = 0 if level >= _FULL_COLOUR else 2
             image.save(path, "JPEG", quality=level, subsampling=colour, icc_profile=profile)
         case "webp":

@@ -10,7 +10,7 @@ from gateway.images.headers import BadHeader, Header, Source
 _SCREEN = 6
 _TABLE_FLAG = 0x80
 _IMAGE, _EXTENSION, _CONTROL, _TRAILER = 0x2C, 0x21, 0xF9, 0x3B
-_BLOCKS = 300_000  # full ones hold 255 bytes, which makes 76 MB
+_BLOCKS = 200_000  # full ones hold 255 bytes, which makes 51 MB
 
 
 def gif_header(source: Source) -> Header:

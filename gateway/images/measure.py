@@ -80,7 +80,7 @@ def header_of(path: str) -> Header:
 
 def broken(fault: Exception) -> BadPicture:
     """Say what is wrong with a damaged file."""
-    return BadPicture("invalid_image_file", f"invalid image file or mode: {fault}.")
+    return BadPicture("invalid_image_file", f"{fault}.")
 
 
 def remeasured(path: str) -> Picture:

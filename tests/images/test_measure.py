@@ -183,6 +183,11 @@ def test_a_flipped_bit_in_a_png_is_noticed(tmp_path: Path) -> None:
     assert unverified(placed(tmp_path, bytes(data))).code == "invalid_image_file"
 
 
+def test_a_wrong_checksum_in_a_png_is_noticed_where_its_pixels_still_decode(tmp_path: Path) -> None:
+    data = png(PIXELS[:-1] + b"?", END)
+    assert unverified(placed(tmp_path, data)).code == "invalid_image_file"
+
+
 def test_a_canvas_that_the_pixels_do_not_fill_is_refused(tmp_path: Path) -> None:
     inner = saved(drawn(20, 20), "WEBP")[12:]
     lying = riff((b"VP8X", bytes(4) + b"\x3f\0\0\x3f\0\0"), (b"VP8 ", inner[8:]))

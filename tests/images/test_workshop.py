@@ -33,6 +33,14 @@ async def test_the_sections_bounds_hold(tmp_path: Path) -> None:
     shop.close()
 
 
+async def test_a_bound_on_callers_pictures_is_none_on_results(tmp_path: Path) -> None:
+    shop = Workshop(Images(bounds=PictureBounds(pixels=1, edge=1)))
+    path = placed(tmp_path, saved(drawn(48, 32), "PNG"))
+    made = await shop.finish(path, str(tmp_path / "made"), Finish(None, "png"))
+    assert made.width == 48
+    shop.close()
+
+
 async def test_decoding_goes_one_at_a_time_and_leaves_the_loop_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
