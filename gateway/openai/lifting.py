@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import BodyTooLarge, InvalidRequest
-from gateway.openai import faults
 from gateway.openai.decoding import Decoder, data_head, looks_encoded
 from gateway.openai.spool import Spool
 
@@ -145,7 +144,8 @@ class _Lifter:
             self._keep()
         elif data_head(head) or len(head) >= self._bounds.bare:
             if len(self.lifted) >= self._bounds.count:
-                raise faults.too_many("image", self._bounds.count, len(self.lifted) + 1)
+                message = f"The body holds more than {self._bounds.count} pictures."
+                raise InvalidRequest(message, param="image", code="array_above_max_length")
             self._head = None
             self._decoder = Decoder(self._spool, self._bounds.picture)
             await self._decoder.write(head)

@@ -211,4 +211,5 @@ def _known_strictly(name: str, given: Given, model: str | None) -> bool:
 
 
 def _ignored(name: str) -> Note:
-    return note("parameter-ignored", name_=name)
+    # A note ends in a header, whose strings are ASCII.
+    return note("parameter-ignored", name_=name.encode("ascii", "replace").decode())

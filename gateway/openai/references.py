@@ -82,6 +82,9 @@ async def from_json(given: Given, workshop: Workshop) -> Sources:
 async def from_form(given: Given, uploads: Sequence[Upload], workshop: Workshop) -> Sources:
     """Read the parts for pictures. Raises ``InvalidRequest``."""
     images = [upload for upload in uploads if upload.field != "mask"]
+    plural = next((each.field for each in images if each.field.startswith("images")), None)
+    if given.strict and plural:
+        raise faults.unknown(plural)
     if all(upload.index is not None for upload in images):
         images.sort(key=lambda upload: upload.index or 0)
     references = await _parts(images, given, workshop)

@@ -36,6 +36,10 @@ def content(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
+def content_size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
 JPEG = b"\xff\xd8\xff\xe0 a picture\r\n--of bytes \x00 IEND"
 
 

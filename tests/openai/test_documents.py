@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
@@ -18,8 +18,9 @@ from gateway.openai.documents import MOST_VALUES, parse
         (b' {"n":1,"n":2}\n', {"n": 2}),
         (b'{"a":1e300,"b":-0.5}', {"a": 1e300, "b": -0.5}),
         ('{"prompt":"\u732b"}'.encode(), {"prompt": "\u732b"}),
+        (b'{"a":1e400}', {"a": float("inf")}),
         (b'{"a":"\\ud800"}', {"a": "\ud800"}),
-        (b'{"a":' + b"9" * 4000 + b"}", {"a": int("9" * 4000)}),
+        (b'{"a":' + b"9" * 400 + b"}", {"a": int("9" * 400)}),
     ],
 )
 def test_an_object_is_read(text: bytes, document: dict[str, object]) -> None:
@@ -39,7 +40,7 @@ def test_an_object_is_read(text: bytes, document: dict[str, object]) -> None:
         (b"null", "it is not an object"),
         (b'{"n":NaN}', "NaN is no number"),
         (b'{"n":-Infinity}', "-Infinity is no number"),
-        (b'{"n":1e400}', "a number is out of range"),
+        (b'{"n":' + b"9" * 401 + b"}", "a number is too long"),
         (b'{"n":' + b"9" * 5000 + b"}", "a number is too long"),
         (b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "it is nested too deeply"),
         (b'{"a":[' + b"1," * MOST_VALUES + b"1]}", "it holds too many values"),
@@ -57,6 +58,7 @@ def test_what_is_none_is_refused_with_the_reason(text: bytes, reason: str) -> No
     assert caught.value.code is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_an_object_or_refused(text: bytes) -> None:
     try:

@@ -193,8 +193,9 @@ async def test_a_picture_is_bounded(tmp_path: Path) -> None:
 async def test_the_pictures_are_counted(tmp_path: Path) -> None:
     body = json.dumps(["data:;base64," + "A" * 40] * 4).encode()
     bounds = LiftBounds(4_000, 6_000, data_url=24, count=3)
-    with pytest.raises(InvalidRequest, match="maximum length 3"):
+    with pytest.raises(InvalidRequest, match="more than 3 pictures") as caught:
         await lifted_from([body], tmp_path, bounds)
+    assert (caught.value.param, caught.value.code) == ("image", "array_above_max_length")
 
 
 async def test_placeholders_cannot_be_foreseen(tmp_path: Path) -> None:

@@ -249,6 +249,13 @@ async def test_strict_takes_files_only(bench: Bench) -> None:
     )
 
 
+async def test_strict_knows_one_name_for_parts(bench: Bench) -> None:
+    bench.strict = True
+    assert (await bench.form(await bench.upload(png(), "image[]"))).references
+    with pytest.raises(InvalidRequest, match=r"Unknown parameter: 'images\[\]'"):
+        await bench.form(await bench.upload(png(), "images[]"))
+
+
 async def test_parts_are_counted(bench: Bench) -> None:
     for uploads in ([], [await bench.upload(png(), "mask")]):
         with pytest.raises(InvalidRequest, match="Missing required parameter: 'image'"):

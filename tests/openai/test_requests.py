@@ -30,6 +30,7 @@ from tests.openai.fakes import (
     FakeDesk,
     ask,
     content,
+    content_size,
     form,
     part,
     png,
@@ -431,7 +432,7 @@ async def test_an_edit_of_sixty_megabytes_does_not_stay_in_memory(tmp_path: Path
 
     class Desk(FakeDesk):
         async def measure(self, path: str) -> Picture:
-            return Picture(path, "", "image/png", 1, 1, len(content(path)), alpha=False)
+            return Picture(path, "", "image/png", 1, 1, content_size(path), alpha=False)
 
         async def verify(self, picture: Picture) -> None:
             pass
