@@ -75,7 +75,8 @@ class Gateway:
         )
         self._runner = self._make_runner(config, clock)
         self.clients = self._clients(config, clock, emit)
-        self.operators = operators_app({"state": self._state_reason}, emit=emit)
+        token = config.ops.token.get_secret_value() if config.ops.token else None
+        self.operators = operators_app({"loops": self._loops_reason}, token=token)
         self._loops: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
@@ -133,7 +134,7 @@ class Gateway:
         )
         return RequestContext(clients_app(desk), clock=clock, emit=emit, new_id=new_request_id)
 
-    def _state_reason(self) -> str | None:
+    def _loops_reason(self) -> str | None:
         """Why the loops do not run, if they do not."""
         stopped = [loop.get_name() for loop in self._loops if loop.done()]
         if not self._loops:

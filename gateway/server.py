@@ -106,7 +106,9 @@ class Listener:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Bind and accept; raises ``ListenError`` where that cannot be."""
+        """Bind and accept, unless it does already; raises ``ListenError`` where that cannot be."""
+        if self._servers:
+            return
         loop = asyncio.get_running_loop()
         try:
             if self._sockets:

@@ -81,9 +81,7 @@ class _Watcher:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where pictures are put.",
 )
-def command(  # noqa: PLR0913 - one parameter per option
-    *, once: bool, port: int, speed: float, prompt: str, size: str, folder: Path
-) -> None:
+def command(*, once: bool, port: int, speed: float, prompt: str, size: str, folder: Path) -> None:
     """Run gateway and simulated vendor together and make a picture.
 
     Nothing is paid and nothing leaves this machine. Exits with 1 if there was no picture.

@@ -33,7 +33,13 @@ def command(path: str | None) -> None:
 
 async def _serve(config: Config) -> int:
     clock = SystemClock()
-    logs = configure(config.log, sys.stdout, clock)
+    secrets = [config.upstream.api_key, *(key.key for key in config.keys)]
+    logs = configure(
+        config.log,
+        sys.stdout,
+        clock=clock,
+        secrets=[secret.get_secret_value() for secret in secrets],
+    )
     gateway = Gateway(config, clock, logs.emit)
     server, ops = config.server, config.ops
     listeners = [

@@ -5,7 +5,7 @@ Owns: the texts. Must not know: whether anything listens. Each is whole and work
 
 PROMPT = "A lighthouse in fog"
 
-_PYTHON = '''\
+_PYTHON = """\
 # pip install openai
 import base64
 from openai import OpenAI
@@ -15,15 +15,15 @@ result = client.images.generate(model="gpt-image-2", prompt="{prompt}", size="15
 with open("lighthouse.png", "wb") as file:
     file.write(base64.b64decode(result.data[0].b64_json))
 print("lighthouse.png", result.size)
-'''
+"""
 
-_CURL = '''\
+_CURL = """\
 curl -sS {url}/v1/images/generations \\
   -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
   -d '{{"model": "gpt-image-2", "prompt": "{prompt}", "response_format": "url"}}'
-'''
+"""
 
-_NODE = '''\
+_NODE = """\
 // npm install openai; save as lighthouse.mjs; node lighthouse.mjs
 import {{ writeFileSync }} from "node:fs";
 import OpenAI from "openai";
@@ -34,7 +34,7 @@ const result = await client.images.generate({{
 }});
 writeFileSync("lighthouse.png", Buffer.from(result.data[0].b64_json, "base64"));
 console.log("lighthouse.png", result.size);
-'''
+"""
 
 
 def snippets(url: str, key: str) -> dict[str, str]:
