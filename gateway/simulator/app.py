@@ -5,6 +5,7 @@ clock and the section ``simulator``. Nothing here calls out: it is the far end.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -68,12 +69,10 @@ def _application(vendor: Vendor) -> Starlette:
 
 
 async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    if not isinstance(error, Refused):
-        raise error
-    return error.refusal.response()
+    return cast("Refused", error).refusal.response()
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
+    status = cast("HTTPException", error).status_code
     message = f"Invalid URL ({request.method} {request.url.path})"
     return refusal("invalid_url", status=status, message=message).response()

@@ -19,7 +19,7 @@ from gateway.simulator.bodies import read_json
 from gateway.simulator.envelopes import REFUSALS, Refusal, Refused, answer, invalid, refusal
 from gateway.simulator.fates import FATES, WELL, Fate
 from gateway.simulator.faults import Fault
-from gateway.simulator.orders import OFFERED, Order, Size, nearest, pixels, read_order
+from gateway.simulator.orders import Order, Size, nearest, offered, read_order
 from gateway.simulator.references import Sources, gather
 from gateway.simulator.tasks import CREDITS_PER_USD, Task
 from gateway.simulator.timing import duration
@@ -129,17 +129,13 @@ class TaskEndpoints:
         return fault.seconds if fate.longer and fault is not None else drawn
 
     def _size(self, order: Order, sources: Sources) -> Size:
-        extended = self._vendor.settings.extended_sizes
-        ratio = order.ratio
-        if ratio == "auto" and sources.references:
-            ratio = nearest(*sources.references[0].size, order.tier, extended=extended)
-        elif ratio == "auto":
-            offered = [word for word in OFFERED if pixels(word, order.tier, extended=extended)]
-            ratio = offered[hashlib.sha256(order.prompt.encode()).digest()[0] % len(offered)]
-        size = pixels(ratio, order.tier, extended=extended)
-        if size is None:
-            raise Refused(invalid("size is not supported.", "size"))
-        return size
+        table = offered(order.tier, extended=self._vendor.settings.extended_sizes)
+        if order.ratio in table:
+            return table[order.ratio]
+        if sources.references:
+            return table[nearest(*sources.references[0].size, table)]
+        choice = hashlib.sha256(order.prompt.encode()).digest()[0] % len(table)
+        return list(table.values())[choice]
 
     async def _announced(self, task: Task, request: Request) -> shapes.Json:
         vendor = self._vendor

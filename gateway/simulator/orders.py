@@ -4,7 +4,7 @@ Owns: the size table and the checks of a create's body, by this package's own re
 (``gateway.translate`` has another, on purpose). Must not know: HTTP, files, money.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -71,22 +71,24 @@ class Order:
     client_business_id: str | None
 
 
-def pixels(ratio: str, tier: Tier, *, extended: bool) -> Size | None:
-    """Look up the table's pixels, or None where the ratio is not offered at that tier."""
-    size = OFFERED[ratio][TIERS.index(tier)]
-    return LATER.get(ratio) if size is None and extended else size
+def offered(tier: Tier, *, extended: bool) -> Mapping[str, Size]:
+    """List the ratios offered at ``tier`` with their pixels, in the page's order."""
+    column = TIERS.index(tier)
+    sizes = {ratio: row[column] for ratio, row in OFFERED.items()}
+    if tier == "4k" and extended:
+        sizes |= LATER
+    return {ratio: size for ratio, size in sizes.items() if size is not None}
 
 
-def nearest(width: int, height: int, tier: Tier, *, extended: bool) -> str:
-    """Find the ratio offered at ``tier`` that is closest to the shape of a picture."""
+def nearest(width: int, height: int, ratios: Iterable[str]) -> str:
+    """Choose the one of ``ratios`` that is closest to the shape of a picture."""
     shape = width / height
-    offered = [ratio for ratio in OFFERED if pixels(ratio, tier, extended=extended)]
 
     def distance(ratio: str) -> float:
         wide, high = map(int, ratio.split(":"))
         return max(shape / (wide / high), (wide / high) / shape)
 
-    return min(offered, key=distance)
+    return min(ratios, key=distance)
 
 
 def read_order(body: object, settings: Settings) -> Order:
@@ -147,7 +149,7 @@ def _number(body: Mapping[str, object], name: str, default: int, least: int, mos
 def _size(body: Mapping[str, object], settings: Settings) -> tuple[str, Tier]:
     ratio = _word(body, "size", "1:1", (*OFFERED, "auto"))
     tier = cast("Tier", _word(body, "resolution", "1k", TIERS))
-    if ratio != "auto" and pixels(ratio, tier, extended=settings.extended_sizes) is None:
+    if ratio != "auto" and ratio not in offered(tier, extended=settings.extended_sizes):
         raise Refused(invalid(f"size {ratio} is not supported at resolution {tier}.", "size"))
     return ratio, tier
 

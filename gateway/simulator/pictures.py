@@ -213,6 +213,8 @@ def _sky(subject: Scene, size: Size) -> Image.Image:
 
 
 def _panel(picture: Image.Image, box: Box, colour: Colour = _SHADE, share: float = 0.66) -> None:
+    if box[2] <= box[0] or box[3] <= box[1]:
+        return  # too small a picture for words
     region = picture.crop(box)
     tinted = Image.blend(region, Image.new("RGB", region.size, colour), share)
     shape = Image.new("L", region.size, 0)

@@ -72,7 +72,10 @@ def _measured(path: Path) -> Measured:
 
 
 def _own_name(url: str, base: str) -> str | None:
-    parts, own = urlsplit(url), urlsplit(base)
+    try:
+        parts, own = urlsplit(url), urlsplit(base)
+    except ValueError:
+        return None
     if parts.netloc != own.netloc or not parts.path.startswith("/files/"):
         return None
     return unquote(parts.path.removeprefix("/files/"))

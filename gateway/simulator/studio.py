@@ -29,6 +29,7 @@ class Studio:
         self._clock = clock
         self._spoiled = spoiled
         self._drawer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulated-vendor")
+        self._drawings: set[asyncio.Task[None]] = set()
         self.waiting = 0
 
     def begin(self, task: Task, sources: Sources, *, transparent: bool) -> None:
@@ -36,6 +37,8 @@ class Studio:
         names = tuple(self._name(task, index) for index in range(task.pictures))
         plan = _Plan(task, sources, transparent)
         task.drawing = asyncio.create_task(self._draw(plan, names))
+        self._drawings.add(task.drawing)
+        task.drawing.add_done_callback(self._drawings.discard)
 
     async def ready(self, task: Task) -> bool:
         """Wait until the task's files exist; False, at once, where that would take long."""
@@ -46,8 +49,14 @@ class Studio:
         await asyncio.shield(task.drawing)
         return True
 
+    def abandon(self) -> None:
+        """Begin no further picture; what is in hand is finished and thrown away."""
+        for drawing in self._drawings:
+            drawing.cancel()
+
     def close(self) -> None:
         """Finish the picture in hand and drop the rest."""
+        self.abandon()
         self._drawer.shutdown(wait=True, cancel_futures=True)
 
     def _name(self, task: Task, index: int) -> str:
@@ -97,7 +106,7 @@ def _draw_to(path: Path, plan: _Plan, index: int) -> int:
                 order.output_format,
                 task.id,
             ),
-            corner=f"{index + 1} of {count}" if count > 1 else "",
+            corner=f"image {index + 1} of {count}",
             output_format=order.output_format,
             compression=order.compression,
             transparent=plan.transparent,

@@ -43,6 +43,8 @@ class Vendor:
 
     def begin(self) -> None:
         """Forget every task, file, count, fault and setting."""
+        if self._studio is not None:
+            self._studio.abandon()
         self.files.clear()
         self.dice = random.Random(self._seed)  # noqa: S311 - repeatable on purpose
         self.book = Book(self.clock, self.dice)
