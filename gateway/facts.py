@@ -5,7 +5,7 @@ request ids look. Must not know: HTTP's wire, logging, or what a note means. Sta
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal, Protocol
@@ -82,7 +82,7 @@ class RequestEnded:
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
     error_code: str | None = None
-    phases: tuple[tuple[str, float], ...] = ()
+    phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def level(self) -> Literal["info", "warning"]:

@@ -58,7 +58,7 @@ class Logs:
 
     def emit(self, event: object) -> None:
         """Tell one event: a frozen dataclass."""
-        name, fields = shape(type(event))
+        name, fields = shape(type(event))  # type: ignore[arg-type]  # a class has a hash
         level: Level = getattr(event, "level", "info")
         if _LEVELS[level] < self._least:
             return

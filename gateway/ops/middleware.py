@@ -20,7 +20,10 @@ _CLIENT_ID = 200  # characters kept of a client's own request id
 
 
 class RequestContext:
-    """ASGI middleware, to be the outermost.
+    """ASGI middleware, to be the outermost of ours.
+
+    Around a Starlette app it belongs into the app's ``middleware=``: that is inside Starlette's own
+    error page, which would otherwise answer a crash first, and not in OpenAI's envelope.
 
     The facts are at ``scope["state"]["facts"]`` (with Starlette: ``request.state.facts``).
     ``in_flight`` is the number of requests being served.
@@ -53,7 +56,7 @@ class RequestContext:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.left_early = True
-        except Exception as error:  # the last resort: whatever escapes becomes a plain 500
+        except Exception as error:  # noqa: BLE001 - the last resort: whatever escapes becomes a plain 500
             text = "".join(traceback.format_exception(error))
             self._emit(Crashed(facts.request_id, type(error).__name__, text, facts.job_id))
             await exchange.apologize()
@@ -85,6 +88,8 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        if self.left_early:  # nobody is there: what is still said counts as unsaid
+            return
         if message["type"] == "http.response.start":
             self._facts.status = message["status"]
             self._add_headers(message)

@@ -67,7 +67,9 @@ class Writer:
                 while len(lines) < _AT_ONCE:
                     lines.append(self._queue.get_nowait())
             ended = None in lines
-            self._write([line for line in lines if line is not None])
+            text = [line for line in lines if line is not None]
+            if not self._write(text):
+                self._drop(len(text))
             missing = self._dropped - self._told
             if missing and self._write([self._tell_dropped(missing)]):
                 self._told += missing
@@ -83,7 +85,6 @@ class Writer:
             else:
                 _write_all(self._descriptor, text.encode("utf-8", "backslashreplace"))
         except (OSError, ValueError):  # the reader is gone, the disk full, the stream closed
-            self._drop(len(lines))
             return False
         return True
 

@@ -1,0 +1,283 @@
+"""From events to lines."""
+
+import dataclasses
+import enum
+import io
+import json
+import logging
+import pathlib
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config.sections import Log
+from gateway.facts import RequestEnded
+from gateway.ops.logs import Logs, configure
+from gateway.ops.plain import plain, shape
+from gateway.ops.redaction import Redaction
+from gateway.translate.model import note
+
+
+class FakeClock:
+    now = 1_000_000_000.1234
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    text: str = "a"
+    number: int = 0
+    empty: str = ""
+    nothing: None = None
+    hidden: str = dataclasses.field(default="prompt text", repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quiet:
+    level: ClassVar[Literal["debug"]] = "debug"
+    what: str = "x"
+
+
+@dataclasses.dataclass(frozen=True)
+class Polled:
+    chatty: ClassVar[bool] = True
+    turn: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class LoudlyFailed:
+    chatty: ClassVar[bool] = True
+    level: ClassVar[Literal["error"]] = "error"
+
+
+class Opened:
+    """A log on a string, and its lines."""
+
+    def __init__(self, **given: Any) -> None:
+        self.stream = io.StringIO()
+        self.clock = FakeClock()
+        secrets = given.pop("secrets", ())
+        self.logs = configure(Log(**given), self.stream, clock=self.clock, secrets=secrets)
+
+    def lines(self) -> list[dict[str, Any]]:
+        self.logs.close()
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    one = Opened()
+    yield one
+    one.logs.close()
+
+
+def test_an_event_becomes_one_line(opened: Opened) -> None:
+    opened.logs.emit(Plain())
+    assert opened.lines() == [
+        {
+            "timestamp": "2001-09-09T01:46:40.123Z",
+            "level": "info",
+            "event": "plain",
+            "text": "a",
+            "number": 0,
+        }
+    ]
+
+
+def test_a_request_s_end_is_told_whole(opened: Opened) -> None:
+    cropped = note("size-cropped", from_="16:9", share=0.03)
+    ended = RequestEnded(
+        "req_1", "POST", 200, 12.3456789, 99, notes=(cropped,), phases={"parse": 0.25}
+    )
+    opened.logs.emit(ended)
+    opened.logs.emit(dataclasses.replace(ended, status=502))
+    first, second = opened.lines()
+    assert first["event"] == "request_ended"
+    assert first["notes"] == ['size-cropped;from="16:9";share=0.03']
+    assert first["phases"] == {"parse": 0.25}
+    assert first["duration"] == 12.345679
+    assert first["left_early"] is False
+    assert "key_name" not in first
+    assert (first["level"], second["level"]) == ("info", "warning")
+
+
+def test_the_level_decides_what_is_told() -> None:
+    for level, told in (("debug", 2), ("info", 1), ("warning", 0)):
+        one = Opened(level=level)
+        one.logs.emit(Plain())
+        one.logs.emit(Quiet())
+        assert len(one.lines()) == told
+
+
+def test_what_is_no_event_is_an_error(opened: Opened) -> None:
+    with pytest.raises(TypeError, match="str is no dataclass"):
+        opened.logs.emit("text")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Colour.RED, "red"),
+        (b"abc", "<3 bytes>"),
+        (pathlib.PurePosixPath("/a"), "/a"),
+        ((1, "b"), [1, "b"]),
+        (frozenset({1}), [1]),
+        ({1: (True, None)}, {"1": [True, None]}),
+        (note("a"), "a"),
+        (note("a", b='say "x"', c=2), 'a;b="say \\"x\\"";c=2'),
+        (Plain(), {"text": "a", "number": 0, "empty": "", "nothing": None}),
+        (object(), "<object>"),
+        (Plain, "<type>"),
+    ],
+)
+def test_values_are_made_plain(value: object, shown: object) -> None:
+    assert plain(value) == shown
+
+
+def test_names_and_keys_are_made_from_classes() -> None:
+    made = dataclasses.make_dataclass("HTTPCallEnded2Fast", [("event", str), ("x", int)])
+    assert shape(made) == ("http_call_ended2_fast", (("event", "event_"), ("x", "x")))
+
+
+def test_secrets_and_prompts_do_not_pass() -> None:
+    canary = "canary-5c1d9e"
+    event = dataclasses.make_dataclass("Said", [("text", str), ("prompt", str), ("note", Any)])
+    one = Opened(secrets=[canary])
+    one.logs.emit(event(f"sk-igw-abc {canary}", "a cat", {"token": "t0", "b": [canary]}))
+    logging.getLogger("some.library").warning("Bearer %s", "abcdef")
+    one.logs.close()
+    text = one.stream.getvalue()
+    for secret in (canary, "igw-abc", "a cat", "t0", "abcdef"):
+        assert secret not in text
+    assert len(text.splitlines()) == 2
+
+
+def test_chatty_events_are_thinned_and_the_rest_counted(opened: Opened) -> None:
+    for turn in range(100):
+        opened.logs.emit(Polled(turn))
+    opened.clock.now += 0.1  # two more
+    opened.logs.emit(Polled(100))
+    opened.logs.emit(Polled(101))
+    opened.logs.emit(Polled(102))
+    for _ in range(60):
+        opened.logs.emit(LoudlyFailed())
+    lines = opened.lines()
+    polled = [line for line in lines if line["event"] == "polled"]
+    assert [line.get("turn") for line in polled] == [*range(40), 100, 101, None]
+    assert polled[40]["suppressed"] == 60
+    assert "suppressed" not in polled[41]
+    assert polled[42]["suppressed"] == 1
+    assert sum(line["event"] == "loudly_failed" for line in lines) == 60
+
+
+def test_what_libraries_log_goes_the_same_way(opened: Opened) -> None:
+    library = logging.getLogger("some.library")
+    library.info("GET https://example.org/secret-address")
+    library.warning("first\nsecond %d", 2)
+    wrong_format = {"name": "some.library", "levelno": 40, "msg": "bad %d", "args": ("word",)}
+    opened.logs._bridge.emit(logging.makeLogRecord(wrong_format))  # pytest's own would raise
+    try:
+        int("why")
+    except ValueError:
+        library.exception("failed")
+    for _ in range(100):
+        library.warning("flood")
+    warned, wrong, failed, *flood = opened.lines()
+    assert warned["event"] == "library"
+    assert warned["logger"] == "some.library"
+    assert warned["message"] == "first\nsecond 2"
+    assert wrong["message"] == "bad %d"
+    assert failed["level"] == "error"
+    assert failed["traceback"].endswith("with base 10: 'why'\n")
+    assert len(flood) == 39 + 1  # one of the forty was the first warning; one tells the rest
+    assert flood[-1]["suppressed"] == 61
+
+
+def test_a_library_s_lines_follow_the_level_too() -> None:
+    one = Opened(level="error")
+    logging.getLogger("some.library").warning("w")
+    logging.getLogger("some.library").critical("c")
+    assert [line["message"] for line in one.lines()] == ["c"]
+
+
+def test_the_root_logger_is_given_back() -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    one = Opened()
+    assert root.handlers != before[0]
+    one.logs.close()
+    one.logs.close()
+    assert (root.handlers, root.level) == before
+
+
+def test_lines_nobody_read_are_counted_and_told() -> None:
+    class Jammed(io.StringIO):
+        jammed = True
+        attempts = 0
+
+        def write(self, text: str) -> int:
+            self.attempts += 1
+            if self.jammed:
+                raise BlockingIOError
+            return super().write(text)
+
+    stream = Jammed()
+    logs = configure(Log(), stream, clock=FakeClock())
+    logs.emit(Plain("lost"))
+    while not stream.attempts > 1:  # the line, and the first attempt to tell
+        pass
+    stream.jammed = False
+    logs.emit(Plain("heard"))
+    logs.close()
+    heard, told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert heard["text"] == "heard"
+    assert (told["event"], told["level"], told["count"]) == ("log_dropped", "warning", 1)
+    assert repr(logs) == "<Logs dropped=1>"
+
+
+NASTY = st.text(st.characters(), max_size=60) | st.sampled_from(
+    ["\r\n", "\x1b[2J", '"}\n{"event":"forged"}', "\u2028", "\x85", "\u202e", "\ud800", "\x00"]
+)
+
+
+@pytest.mark.parametrize("shape_of_line", ["json", "console"])
+@given(text=NASTY)
+def test_whatever_the_text_there_is_one_clean_line(
+    shape_of_line: Literal["json", "console"], text: str
+) -> None:
+    stream = io.StringIO()
+    made = dataclasses.make_dataclass("Said", [("text", str), ("more", Any)])
+    logs = Logs(Log(format=shape_of_line), stream, FakeClock(), Redaction())
+    logs.emit(made(text, [text, {"k": text}]))
+    logs.close()
+    raw = stream.getvalue()
+    assert raw.endswith("\n")
+    assert raw[:-1].isprintable()
+    if shape_of_line == "json":
+        line = json.loads(raw)
+        assert line.get("text", "") == text
+
+
+def test_the_console_s_line_is_for_people() -> None:
+    one = Opened(format="console")
+    one.logs.emit(Plain("two words"))
+    one.logs.close()
+    raw = one.stream.getvalue()
+    assert "2001-09-09T01:46:40.123Z" in raw
+    assert "plain" in raw
+    assert "text='two words'" in raw

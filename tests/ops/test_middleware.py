@@ -1,0 +1,274 @@
+"""Ids, facts, headers and the last resort."""
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.facts import Crashed, RequestEnded, RequestFacts, new_request_id
+from gateway.ops.middleware import RequestContext
+from gateway.translate.model import note
+
+Message = MutableMapping[str, Any]
+
+
+class FakeClock:
+    now = 100.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Call:
+    """One request through the middleware, with everything that came of it."""
+
+    def __init__(self, app: Any) -> None:
+        self.clock = FakeClock()
+        self.events: list[object] = []
+        self.sent: list[Message] = []
+        self.coming: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+        numbers = itertools.count(1)
+        self.context = RequestContext(
+            app, clock=self.clock, emit=self.events.append, new_id=lambda: f"req_{next(numbers)}"
+        )
+
+    async def receive(self) -> Message:
+        return self.coming.pop(0) if self.coming else {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    async def __call__(self, *headers: tuple[bytes, bytes], kind: str = "http") -> "Call":
+        scope: MutableMapping[str, Any] = {
+            "type": kind,
+            "method": "GET",
+            "path": "/",
+            "headers": list(headers),
+        }
+        scope.update(query_string=b"", root_path="")
+        await self.context(scope, self.receive, self.send)
+        return self
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def ended(self) -> RequestEnded:
+        last = self.events[-1]
+        assert isinstance(last, RequestEnded)
+        return last
+
+
+async def fine(scope: Any, receive: Any, send: Any) -> None:
+    await PlainTextResponse("fine", headers={"X-Request-Id": "not ours"})(scope, receive, send)
+
+
+async def test_every_response_has_our_headers() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        call.clock.now += 0.0126
+        await fine(scope, receive, send)
+
+    call = Call(slow)
+    await call()
+    assert call.headers["x-request-id"] == "req_1"
+    assert call.headers["openai-processing-ms"] == "12"
+    assert call.headers["openai-version"] == "2020-10-01"
+    assert "x-client-request-id" not in call.headers
+    assert [name for name, _ in call.sent[0]["headers"]].count(b"x-request-id") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"mine-1", "mine-1"),
+        (b"  a\r\n\x1b\x00b\xff ", "ab"),
+        (b"x" * 5000, "x" * 200),
+        (b"", None),
+        (b"\xff\x00 ", None),
+    ],
+)
+async def test_the_client_s_own_id_is_kept_beside_ours(sent: bytes, kept: str | None) -> None:
+    call = await Call(fine)((b"accept", b"*/*"), (b"x-request-id", sent))
+    assert call.headers.get("x-client-request-id") == kept
+    assert call.ended.client_request_id == kept
+    assert call.ended.request_id == "req_1"
+
+
+async def test_the_facts_reach_the_last_event() -> None:
+    adjusted = note("size-cropped", share=0.1)
+
+    async def learns(request: Request) -> Response:
+        facts: RequestFacts = request.state.facts
+        facts.key_name, facts.route, facts.model, facts.n = "studio", "generations", "m", 2
+        facts.tier, facts.quality, facts.job_id = "2k", "high", "job_1"
+        facts.upstream_ids, facts.notes = ("t1", "t2"), (adjusted,)
+        facts.phases["parse"] = 0.5
+        call.clock.now += 2
+        return PlainTextResponse("four", status_code=201)
+
+    call = Call(Starlette(routes=[Route("/", learns)]))
+    await call()
+    assert call.events == [
+        RequestEnded(
+            "req_1", "GET", 201, 2.0, 4, key_name="studio", route="generations", model="m", n=2,
+            tier="2k", quality="high", job_id="job_1", upstream_ids=("t1", "t2"),
+            notes=(adjusted,), phases={"parse": 0.5},
+        )
+    ]  # fmt: skip
+    assert call.context.in_flight == 0
+
+
+async def test_requests_in_flight_are_counted() -> None:
+    seen: list[str] = []
+
+    async def counts(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(repr(call.context))
+        await fine(scope, receive, send)
+
+    call = Call(counts)
+    await call()
+    assert seen == ["<RequestContext in_flight=1>"]
+    assert call.context.in_flight == 0
+
+
+async def test_a_crash_is_told_to_the_client_without_its_text() -> None:
+    async def crashes(scope: Any, receive: Any, send: Any) -> None:
+        call.clock.now += 1
+        raise RuntimeError("inner secret")
+
+    call = Call(crashes)
+    await call()
+    start, body = call.sent
+    assert start["status"] == 500
+    error = json.loads(body["body"])["error"]
+    assert error["type"] == "server_error"
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert "req_1" in error["message"]
+    assert b"secret" not in body["body"]
+    assert call.headers["content-length"] == str(len(body["body"]))
+    assert call.headers["x-request-id"] == "req_1"
+    assert "x-should-retry" not in call.headers
+    crashed, ended = call.events
+    assert isinstance(crashed, Crashed)
+    assert (crashed.error, crashed.level) == ("RuntimeError", "error")
+    assert "inner secret" in crashed.traceback
+    assert isinstance(ended, RequestEnded)
+    assert (ended.status, ended.error_code, ended.level) == (500, "server_error", "warning")
+
+
+async def test_a_crash_after_a_purchase_says_not_to_ask_again() -> None:
+    async def crashes(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"]["facts"].job_id = "job_7"
+        raise RuntimeError
+
+    call = await Call(crashes)()
+    assert call.headers["x-should-retry"] == "false"
+    assert "job_7" in json.loads(call.sent[1]["body"])["error"]["message"]
+
+
+async def test_a_crash_after_the_response_began_leaves_it_unfinished() -> None:
+    async def crashes(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        raise RuntimeError
+
+    call = await Call(crashes)()
+    assert [message["type"] for message in call.sent] == ["http.response.start"]
+    assert isinstance(call.events[0], Crashed)
+    assert call.ended.status == 200
+
+
+async def test_a_client_that_leaves_is_no_crash() -> None:
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        async for _ in Request(scope, receive).stream():
+            pass
+
+    call = Call(reads)
+    call.coming = [{"type": "http.request", "body": b"a", "more_body": True}]
+    await call()
+    assert call.sent == []
+    assert len(call.events) == 1
+    assert call.ended.left_early
+    assert call.ended.status is None
+    assert call.ended.level == "info"
+
+
+async def test_a_crash_after_the_client_left_sends_nothing() -> None:
+    async def crashes(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise RuntimeError
+
+    call = Call(crashes)
+    call.coming = []
+    await call()
+    assert call.sent == []
+    assert [type(event) for event in call.events] == [Crashed, RequestEnded]
+
+
+async def test_a_disconnect_after_the_last_byte_is_no_early_leave() -> None:
+    async def lingers(scope: Any, receive: Any, send: Any) -> None:
+        await fine(scope, receive, send)
+        call.coming = []
+        await receive()
+        raise ClientDisconnect
+
+    call = Call(lingers)
+    await call()
+    assert not call.ended.left_early
+
+
+async def test_other_messages_pass_untouched() -> None:
+    async def hints(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.debug", "info": {}})
+        await fine(scope, receive, send)
+
+    call = await Call(hints)()
+    assert call.sent[0] == {"type": "http.response.debug", "info": {}}
+    assert call.ended.sent == 4
+
+
+async def test_cancellation_passes_and_is_counted_out() -> None:
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    started = asyncio.Event()
+    call = Call(waits)
+    task = asyncio.create_task(call())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert call.context.in_flight == 0
+    assert call.ended.status is None
+
+
+async def test_what_is_not_http_passes_untouched() -> None:
+    seen: list[Any] = []
+
+    async def notes_scope(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["type"], "state" in scope))
+
+    call = await Call(notes_scope)(kind="lifespan")
+    assert seen == [("lifespan", False)]
+    assert call.events == []
+
+
+def test_request_ids_are_ours_and_never_the_same() -> None:
+    made = {new_request_id() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch(r"req_[0-9a-f]{32}", one) for one in made)
