@@ -1,8 +1,6 @@
 """Gateway and simulated vendor on real loopback sockets, in the test's own loop."""
 
-import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +58,6 @@ class Stand:
         script: tuple[Fault, ...] = read_faults([dict(fault) for fault in faults])
         self.simulator.vendor.set_faults(script)
 
-    def descriptors(self) -> int:
-        return len(os.listdir("/proc/self/fd"))
-
 
 def config(folder: Path, vendor_url: str, changes: Mapping[str, Any]) -> Config:
     """A fast gateway for a fast vendor; ``changes`` are sections to merge."""
@@ -105,7 +100,6 @@ async def standing(folder: Path, **changes: Any) -> AsyncIterator[Stand]:
         await gateway.stop()
         await vendor.stop(0)
         simulator.close()
-        await asyncio.sleep(0)
 
 
 def _listener(app: Any, clock: SystemClock, bounds: ServerBounds | None = None) -> Listener:

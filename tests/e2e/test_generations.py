@@ -219,9 +219,11 @@ async def test_the_form_of_the_answer_follows_the_wish_then_the_name(
 
 
 async def test_both_forms_can_be_a_setting(tmp_path: Path) -> None:
-    async with standing(tmp_path, requests={"response_format": "both"}) as stand:
-        async with stand.client() as client:
-            result = await client.images.generate(prompt="a cat", quality="low")
+    async with (
+        standing(tmp_path, requests={"response_format": "both"}) as stand,
+        stand.client() as client,
+    ):
+        result = await client.images.generate(prompt="a cat", quality="low")
     assert result.data is not None
     assert result.data[0].url
     assert result.data[0].b64_json
@@ -245,7 +247,8 @@ async def test_the_extended_table_is_a_cards_setting(tmp_path: Path) -> None:
             result = await client.images.generate(
                 model="gpt-image-2",
                 prompt="a cat",
-                size="2880x2880",  # type: ignore[call-overload]
+                size="2880x2880",
                 quality="low",
             )
+    assert result.data is not None
     assert picture_of(result.data[0]).size == (2880, 2880)

@@ -34,7 +34,7 @@ async def test_the_sections_bounds_hold(tmp_path: Path) -> None:
 
 
 async def test_a_bound_on_callers_pictures_is_none_on_results(tmp_path: Path) -> None:
-    shop = Workshop(Images(bounds=PictureBounds(pixels=1, edge=1)))
+    shop = Workshop(Images(bounds=PictureBounds(pixels=1, edge=1)), 10**6)
     path = placed(tmp_path, saved(drawn(48, 32), "PNG"))
     made = await shop.finish(path, str(tmp_path / "made"), Finish(None, "png"))
     assert made.width == 48

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from gateway.config.sections import Images, Polling, Upstream
 from gateway.errors import GatewayError
@@ -151,7 +152,7 @@ class House:
         self.released = 0
         self._polling: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "House":
+    async def __aenter__(self) -> Self:
         await self.shelf.open()
         self._polling = asyncio.create_task(self.poller.run())
         return self

@@ -30,7 +30,7 @@ KINDS = [
 
 
 def an_event(kind: type[TaskEvent]) -> TaskEvent:
-    return kind(job_id="j", task_id="t", at=0.0, **MORE.get(kind, {}))  # type: ignore[arg-type]
+    return kind(job_id="j", task_id="t", at=0.0, **MORE.get(kind, {}))
 
 
 @pytest.mark.parametrize(("state", "kind"), list(itertools.product(State, KINDS)))

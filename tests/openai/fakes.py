@@ -71,7 +71,7 @@ class FakeDesk:
     async def prepare(
         self, picture: Picture, *, keep_pixels: bool, is_mask: bool, folder: str
     ) -> tuple[Picture, tuple[Note, ...]]:
-        assert os.path.isdir(folder)  # noqa: PTH112, ASYNC240 - a fake may wait for a disk
+        assert os.path.isdir(folder)  # noqa: PTH112 - a fake may wait for a disk
         kind = "mask" if is_mask else "kept" if keep_pixels else "free"
         self.calls.append(("prepare", kind))
         return picture, (note("picture-reencoded"),) if self.shrinks else ()
@@ -92,7 +92,7 @@ class FakeRemote:
     async def fetch(self, url: str, path: str) -> None:
         if url not in self.pages:
             raise InvalidRequest("Error while downloading file. Upstream status code: 404.")
-        Path(path).write_bytes(self.pages[url])  # noqa: ASYNC240 - a fake may wait for a disk
+        Path(path).write_bytes(self.pages[url])
 
 
 @dataclass

@@ -220,7 +220,7 @@ def test_what_is_encoded_here_is_bought_lossless(
     output_format=st.sampled_from([None, "png", "jpeg", "webp"]),
     model=st.sampled_from([None, "gpt-image-2", "dall-e-2", "gpt-image-3"]),
 )
-def test_a_plan_is_exact_or_has_a_note_or_refuses_with_a_name(  # noqa: PLR0913
+def test_a_plan_is_exact_or_has_a_note_or_refuses_with_a_name(
     *,
     n: int,
     size: str | None,

@@ -6,6 +6,10 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from gateway.clock import SystemClock
+
+_CLOCK = SystemClock()
+
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -50,7 +54,7 @@ async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await request_of(reader)
-    await asyncio.sleep(30)
+    await _CLOCK.sleep(30)
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,7 +63,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     for _ in range(1000):
         writer.write(b"x")
         await writer.drain()
-        await asyncio.sleep(0.05)
+        await _CLOCK.sleep(0.05)
 
 
 class Server:

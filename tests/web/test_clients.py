@@ -121,11 +121,14 @@ async def test_a_part_is_sent_as_a_file() -> None:
 
 async def test_a_file_is_streamed_undecoded_and_without_a_key() -> None:
     behave = answering(b"bytes", headers="Content-Type: image/png\r\n")
-    async with serving(behave) as server, outgoing() as client:
-        async with client.open(f"{server.url}/x") as stream:
-            assert stream.status == 200
-            assert stream.headers["content-type"] == "image/png"
-            assert b"".join([chunk async for chunk in stream.chunks]) == b"bytes"
+    async with (
+        serving(behave) as server,
+        outgoing() as client,
+        client.open(f"{server.url}/x") as stream,
+    ):
+        assert stream.status == 200
+        assert stream.headers["content-type"] == "image/png"
+        assert b"".join([chunk async for chunk in stream.chunks]) == b"bytes"
 
 
 async def test_a_file_cut_short_is_an_interruption() -> None:
@@ -146,6 +149,9 @@ async def test_a_name_that_resolves_to_this_machine_is_not_connected_to() -> Non
 
 async def test_a_redirect_is_told_not_followed() -> None:
     behave = answering(b"", "302 Found", "location: http://127.0.0.1:1/\r\n")
-    async with serving(behave) as server, outgoing() as client:
-        async with client.open(f"{server.url}/x") as stream:
-            assert stream.status == 302
+    async with (
+        serving(behave) as server,
+        outgoing() as client,
+        client.open(f"{server.url}/x") as stream,
+    ):
+        assert stream.status == 302
