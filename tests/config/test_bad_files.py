@@ -479,7 +479,8 @@ MODELS = [
         "a default that is gone",
         "models:\n  flux: {aliases: [pro]}\n",
         [
-            f"1: requests.default_model: is gpt-image-2 by default, which is {NO_MODEL}; known: flux, pro"
+            f"1: requests.default_model: is gpt-image-2 by default, which is {NO_MODEL};"
+            " known: flux, pro"
         ],
     ),
 ]
