@@ -181,7 +181,7 @@ def _json(body: bytes) -> object:
 
 def _quoted(text: str, key: str) -> str:
     """Make foreign text fit for a terminal: one line, short, without the key."""
-    text = re.sub(r"[^\w .,:;/?=&()'-]+", " ", text.replace(key, "***"))
+    text = re.sub(r"[^\w .,:;/?=&()'*-]+", " ", text.replace(key, "***"))
     return text[:QUOTE_LENGTH].strip()
 
 
