@@ -78,7 +78,7 @@ async def connection(upstream: Upstream) -> Finding:
     except OSError as fault:
         words = fault.strerror or "refused"
         return _failed("connection", f"no connection to {place}: {words}", "Is it running?")
-    writer.close()
+    writer.transport.abort()
     return Finding("ok", "connection", f"{place} answers{' with TLS' if context else ''}")
 
 
