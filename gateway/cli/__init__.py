@@ -13,7 +13,7 @@ from gateway import __version__
 
 COMMANDS = {
     "demo": "Run gateway and simulated vendor together and make a picture.",
-    "serve": "Run the gateway.",
+    "serve": "Run the gateway until SIGTERM or SIGINT.",
     "check": "Print the effective configuration, or everything that is wrong with it.",
     "simulate": "Run the simulated vendor alone.",
     "doctor": "Try the vendor, the key and this machine, and say what is wrong.",

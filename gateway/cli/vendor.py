@@ -78,7 +78,7 @@ async def connection(upstream: Upstream) -> Finding:
     except OSError as fault:
         words = fault.strerror or "refused"
         return _failed("connection", f"no connection to {place}: {words}", "Is it running?")
-    writer.close()
+    writer.transport.abort()
     return Finding("ok", "connection", f"{place} answers{' with TLS' if context else ''}")
 
 
@@ -181,7 +181,7 @@ def _json(body: bytes) -> object:
 
 def _quoted(text: str, key: str) -> str:
     """Make foreign text fit for a terminal: one line, short, without the key."""
-    text = re.sub(r"[^\w .,:;/?=&()'-]+", " ", text.replace(key, "***"))
+    text = re.sub(r"[^\w .,:;/?=&()'*-]+", " ", text.replace(key, "***"))
     return text[:QUOTE_LENGTH].strip()
 
 

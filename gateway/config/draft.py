@@ -19,13 +19,17 @@ Tree = dict[str, object]
 
 @dataclass(slots=True, repr=False)
 class Draft:
-    """``values`` is what will be checked; ``broken`` are paths whose fault is already told."""
+    """``values`` is what will be checked.
+
+    ``broken`` are paths whose value could not even be had, and why; nothing else is told of them,
+    and they are forgotten where something else takes their place.
+    """
 
     origin: Origin
     environ: Mapping[str, str]
     values: Tree = field(default_factory=dict)
     origins: dict[Path, Origin] = field(default_factory=dict)
-    broken: set[Path] = field(default_factory=set)
+    broken: dict[Path, Fault] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
     def read_file(self, root: Table) -> None:
@@ -35,15 +39,24 @@ class Draft:
 
     def override(self, path: Path, node: Node, origin: Origin) -> None:
         """Put an environment variable's value at a path, in place of what a file says there."""
+        self.forget(path)
+        put(self.values, path, self._plain(path, node, origin))
+
+    def forget(self, path: Path) -> None:
+        """Drop what is known of a path and of what lies below it."""
         for known in [key for key in self.origins if key[: len(path)] == path]:
             del self.origins[known]
-        self.broken = {key for key in self.broken if key[: len(path)] != path}
-        put(self.values, path, self._plain(path, node, origin))
+        for known in [key for key in self.broken if key[: len(path)] == path]:
+            del self.broken[known]
 
     def fault(self, path: Path, message: str) -> None:
         """Note a fault at a path, or at the nearest place above it that stands somewhere."""
+        self.faults.append(self.fault_at(path, message))
+
+    def fault_at(self, path: Path, message: str) -> Fault:
+        """Make a fault of what is wrong at a path."""
         origin = self.origin_of(path)
-        self.faults.append(Fault(origin.file, origin.line, spoken(path), message))
+        return Fault(origin.file, origin.line, spoken(path), message)
 
     def origin_of(self, path: Path) -> Origin:
         """Where the value at a path, or what surrounds it, came from."""
@@ -69,8 +82,7 @@ class Draft:
         try:
             text = expand(node.text, self.environ)
         except InterpolationFault as fault:
-            self.fault(path, str(fault))
-            self.broken.add(path)
+            self.broken[path] = self.fault_at(path, str(fault))
             return None
         outside = "${" in node.text
         return _typed(path, Scalar(text, plain=node.plain, line=node.line), outside=outside)

@@ -36,9 +36,9 @@ def apply(draft: Draft, environ: Mapping[str, str]) -> None:
             given[path] = name
 
 
-def _order(name: str) -> tuple[int, list[tuple[int, str]]]:
-    parts = name.split("__")
-    return len(parts), [(int(part) if part.isdecimal() else -1, part) for part in parts]
+def _order(name: str) -> list[tuple[int, str]]:
+    parts = name.removeprefix(PREFIX).split("__")
+    return [(int(part) if _INDEX.fullmatch(part) else -1, part) for part in parts]
 
 
 def _stand_in_models(draft: Draft) -> None:
@@ -98,8 +98,7 @@ def _yield_twin(draft: Draft, path: Path, given: Mapping[Path, str]) -> None:
     above = find(draft.values, path[:-1])
     if isinstance(above, dict) and twin in above and (*path[:-1], twin) not in given:
         del above[twin]
-        draft.origins.pop((*path[:-1], twin), None)
-        draft.broken.discard((*path[:-1], twin))
+        draft.forget((*path[:-1], twin))
 
 
 def _nearest(draft: Draft, name: str) -> str:

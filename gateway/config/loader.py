@@ -6,7 +6,7 @@ each value came from. The only reader of ``os.environ``. Must not know: what a s
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -46,8 +46,9 @@ def load(path: str | None, environ: Mapping[str, str] | None = None) -> Loaded:
     secret_files.fill(draft)
     _make_room(draft)
     config = _check(draft)
-    if config is None or draft.faults:
-        raise ConfigFaults(sorted(draft.faults, key=_place))
+    faults = [*draft.faults, *draft.broken.values()]
+    if config is None or faults:
+        raise ConfigFaults(sorted(faults, key=_place))
     return Loaded(config, {render(leaf.path): _source(draft, leaf.path) for leaf in leaves(config)})
 
 
@@ -107,7 +108,7 @@ def _make_room(draft: Draft, path: Path = ()) -> None:
 
 def _check(draft: Draft) -> Config | None:
     config, flaws = _build(draft)
-    told = {flaw.path for flaw in flaws} | draft.broken
+    told = {flaw.path for flaw in flaws} | set(draft.broken)
     for flaw in flaws:
         _tell(draft, flaw, told)
     for path, message in checks.findings(draft.values):
@@ -146,7 +147,7 @@ def _under(path: Path, other: Path) -> bool:
     return len(other) > len(path) and other[: len(path)] == path
 
 
-def _overlaps(path: Path, others: set[Path]) -> bool:
+def _overlaps(path: Path, others: Collection[Path]) -> bool:
     return any(path[: len(other)] == other or _under(path, other) for other in others)
 
 

@@ -34,36 +34,39 @@ def fill(draft: Draft, path: Path = ()) -> None:
 def _fill_one(draft: Draft, values: Tree, path: Path) -> None:
     name = str(path[-1])
     twin = (*path[:-1], f"{name}{FILE_SUFFIX}")
-    file = values.pop(f"{name}{FILE_SUFFIX}")
-    both = values.get(name) is not None or path in draft.broken
-    origin = draft.origin_of(twin)
-    content = None
+    file, origin = values.pop(f"{name}{FILE_SUFFIX}"), draft.origin_of(twin)
+    if values.get(name) is not None or path in draft.broken:
+        draft.broken[twin] = draft.fault_at(twin, f"given beside {name}; keep one of the two")
+        return
+    draft.origins[path] = origin
+    values[name] = None
     if twin in draft.broken:
-        pass
-    elif both:
-        draft.fault(twin, f"given beside {name}; keep one of the two")
-    elif not isinstance(file, str) or not file or "\0" in file:
-        draft.fault(twin, "must be the path of a file")
-    else:
-        content = _read(draft, twin, file)
-    values[name] = content
-    draft.origins[path] = Origin(origin.file, origin.line, str(file)) if content else origin
-    if content is None:
-        draft.broken.add(path)
+        draft.broken[path] = draft.broken.pop(twin)
+        return
+    try:
+        values[name] = _read(file)
+    except _Unusable as reason:
+        draft.broken[path] = draft.fault_at(twin, str(reason))
+    draft.origins[path] = Origin(origin.file, origin.line, str(file))
 
 
-def _read(draft: Draft, path: Path, file: str) -> str | None:
+class _Unusable(Exception):
+    """Why no secret comes out of a file."""
+
+
+def _read(file: object) -> str:
+    if not isinstance(file, str) or not file or "\0" in file:
+        raise _Unusable("must be the path of a file")
     try:
         with pathlib.Path(file).open("rb") as source:
             raw = source.read(MAX_BYTES + 1)
         text = raw.decode().strip()
     except OSError as fault:
-        draft.fault(path, f"the file cannot be read: {fault.strerror}")
-        return None
+        raise _Unusable(f"the file cannot be read: {fault.strerror}") from None
     except UnicodeDecodeError:
-        draft.fault(path, "the file does not hold text in UTF-8")
-        return None
-    if len(raw) > MAX_BYTES or not text:
-        draft.fault(path, "the file is too large" if text else "the file is empty")
-        return None
+        raise _Unusable("the file does not hold text in UTF-8") from None
+    if len(raw) > MAX_BYTES:
+        raise _Unusable("the file is too large")
+    if not text:
+        raise _Unusable("the file is empty")
     return text

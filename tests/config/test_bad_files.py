@@ -19,6 +19,7 @@ NO_POSTGRES = (
     "postgresql:// comes with support for several replicas in a later version; "
     "this one has memory:// only"
 )
+DEFAULT = "requests.default_model:"
 NO_MODEL = "neither a model nor an alias"
 PLAIN_HTTP = "must start with https://; plain http is for this machine only"
 
@@ -479,8 +480,7 @@ MODELS = [
         "a default that is gone",
         "models:\n  flux: {aliases: [pro]}\n",
         [
-            f"1: requests.default_model: is gpt-image-2 by default, which is {NO_MODEL};"
-            " known: flux, pro"
+            f"1: {DEFAULT} is gpt-image-2 by default, which is {NO_MODEL}; known: flux, pro",
         ],
     ),
 ]
@@ -695,8 +695,8 @@ log: {level: info, level: debug}
         "7: upstream.base_url",
         "10: models.b.aliases[0]",
         "12: keys[0].key",
-        "13: keys[1].key_file: the file cannot be read",
         "13: keys[1].name",
+        "13: keys[1].key_file: the file cannot be read",
         "14: keys[2].name",
         f"15: requests.default_model: it is {NO_MODEL}; known",
         "16: state.url",

@@ -1,4 +1,5 @@
 import math
+import string
 
 import pytest
 from hypothesis import given, settings
@@ -258,10 +259,8 @@ def test_any_text_is_read_or_refused_with_a_line_that_exists(text: str) -> None:
     assert message
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.text(st.characters(categories=["L", "N"]), min_size=4).filter(lambda word: word.isascii())
-)
+@settings(max_examples=50, deadline=None)
+@given(st.text(string.ascii_letters + string.digits, min_size=4, max_size=20))
 def test_no_fault_of_syntax_quotes_the_file(word: str) -> None:
     secret = f"S{word}"
     for text in (
