@@ -63,8 +63,15 @@ class Logs:
         if _LEVELS[level] < self._least:
             return
         quiet = getattr(event, "chatty", False) and _LEVELS[level] <= logging.INFO
-        values = ((key, plain(getattr(event, field))) for field, key in fields)
-        self._tell(level, name, dict(values), bucket=name if quiet else None)
+        suppressed = self._buckets.admit(name) if quiet else 0
+        if suppressed is None:
+            return
+        told = {}
+        for field, key in fields:
+            value = getattr(event, field)
+            if not is_nothing(value):
+                told[key] = plain(value)
+        self._tell(level, name, told, suppressed)
 
     def close(self) -> None:
         """Tell what was left out, write what is queued, and give the libraries' lines back."""
@@ -73,26 +80,22 @@ class Logs:
             self._logger.info(name, suppressed=count)
         self._writer.close()
 
-    def _tell(
-        self, level: Level, name: str, fields: dict[str, object], *, bucket: str | None
-    ) -> None:
-        if bucket is not None:
-            suppressed = self._buckets.admit(bucket)
-            if suppressed is None:
-                return
-            fields["suppressed"] = suppressed or None
-        told = {key: value for key, value in fields.items() if not is_nothing(value)}
+    def _tell(self, level: Level, name: str, told: dict[str, object], suppressed: int) -> None:
+        if suppressed:
+            told["suppressed"] = suppressed
         self._logger.log(_LEVELS[level], name, **told)
 
     def _library(self, record: logging.LogRecord) -> None:
         level = _level_of(record.levelno)
         if _LEVELS[level] < self._least:
             return
-        fields: dict[str, object] = {"logger": record.name, "message": _message_of(record)}
+        suppressed = 0 if level == "error" else self._buckets.admit(f"library {record.name}")
+        if suppressed is None:
+            return
+        told: dict[str, object] = {"logger": record.name, "message": _message_of(record)}
         if record.exc_info and record.exc_info[0] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        thin = f"library {record.name}" if level != "error" else None
-        self._tell(level, "library", fields, bucket=thin)
+            told["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        self._tell(level, "library", told, suppressed)
 
     def install(self) -> None:
         """Take over what libraries log: warnings and worse, for below that they log addresses."""

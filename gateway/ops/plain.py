@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from gateway.facts import Remark
 
+_AS_THEY_ARE = frozenset({str, int, bool})
 _RESERVED = frozenset({"timestamp", "level", "event", "suppressed"})
 
 
@@ -29,21 +30,21 @@ def shape(kind: type) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 def is_nothing(value: object) -> bool:
     """Return whether a value is not worth a key: zero and false are."""
-    return value is None or (isinstance(value, str | list | dict) and not value)
+    return value is None or (isinstance(value, str | tuple | list | dict) and not value)
 
 
 def plain(value: object) -> object:  # noqa: PLR0911 - one line per kind of value
     """Return what JSON can say of a value: numbers and words, lists and mappings of them."""
+    if value is None or type(value) in _AS_THEY_ARE:  # nearly all, so first and fast
+        return value
     match value:
         case enum.Enum():
             return value.name.lower()
-        case None | bool() | int() | str():
-            return value
         case float():
             return round(value, 6)
         case bytes() | bytearray():
             return f"<{len(value)} bytes>"
-        case pathlib.PurePath():
+        case pathlib.PurePath() | str():
             return str(value)
         case Mapping():
             return {str(key): plain(one) for key, one in value.items()}

@@ -134,6 +134,7 @@ def test_what_is_no_event_is_an_error(opened: Opened) -> None:
     [
         (Colour.RED, "red"),
         (b"abc", "<3 bytes>"),
+        (type("Id", (str,), {})("a"), "a"),
         (pathlib.PurePosixPath("/a"), "/a"),
         ((1, "b"), [1, "b"]),
         (frozenset({1}), [1]),

@@ -219,6 +219,18 @@ async def test_a_crash_after_the_client_left_sends_nothing() -> None:
     assert [type(event) for event in call.events] == [Crashed, RequestEnded]
 
 
+async def test_what_is_said_to_a_client_that_left_counts_as_unsaid() -> None:
+    async def talks(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await fine(scope, receive, send)
+
+    call = Call(talks)
+    call.coming = []
+    await call()
+    assert call.sent == []
+    assert (call.ended.left_early, call.ended.status, call.ended.sent) == (True, None, 0)
+
+
 async def test_a_disconnect_after_the_last_byte_is_no_early_leave() -> None:
     async def lingers(scope: Any, receive: Any, send: Any) -> None:
         await fine(scope, receive, send)
