@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from gateway.access.keys import Keys
 from gateway.clock import Clock
 from gateway.config.sections import Config, Model
-from gateway.facts import new_request_id
 from gateway.images.shelf import Shelf
 from gateway.images.workshop import Workshop
 from gateway.jobs.board import Board
@@ -132,7 +132,8 @@ class Gateway:
             clock=clock,
             partial_results=config.requests.partial_results,
         )
-        return RequestContext(clients_app(desk), clock=clock, emit=emit, new_id=new_request_id)
+        context = Middleware(RequestContext, clock=clock, emit=emit)
+        return clients_app(desk, outer=[context])
 
     def _loops_reason(self) -> str | None:
         """Why the loops do not run, if they do not."""

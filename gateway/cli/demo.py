@@ -23,7 +23,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
 from gateway.events import Polled, State, Stepped
-from gateway.server import Listener, ListenError, run_until_signal
+from gateway.server.listener import Listener, ListenError, run_until_signal
 from gateway.simulator.app import Simulator
 
 _GRACE = 2.0

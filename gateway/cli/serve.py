@@ -14,7 +14,7 @@ from gateway.cli.options import config_option, loaded_or_exit
 from gateway.clock import SystemClock
 from gateway.config.sections import Config
 from gateway.ops.logs import configure
-from gateway.server import Listener, ListenError, run_until_signal
+from gateway.server.listener import Listener, ListenError, run_until_signal
 
 GRACE = 10.0
 

@@ -4,12 +4,13 @@ Owns: the routes, the small endpoints (models, pictures), and the handing of eve
 one table. Must not know: how pictures are made.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -37,8 +38,11 @@ _IMAGE_HEADERS = {
 }
 
 
-def clients_app(desk: Desk) -> ASGIApp:
-    """The ASGI app of the clients' listener, without the outermost middleware."""
+def clients_app(desk: Desk, outer: Sequence[Middleware] = ()) -> ASGIApp:
+    """The ASGI app of the clients' listener.
+
+    ``outer`` comes before all else but Starlette's own last resort, which then has nothing to do.
+    """
     small = SmallEndpoints(desk)
     routes = [
         Route("/v1/images/generations", ImagesEndpoint(desk, "generation"), methods=["POST"]),
@@ -49,6 +53,7 @@ def clients_app(desk: Desk) -> ASGIApp:
     ]
     starlette = Starlette(
         routes=routes,
+        middleware=[*outer, Middleware(CanonicalPaths)],
         exception_handlers={
             GatewayError: _told(desk),
             HTTPException: _not_routed,
@@ -57,7 +62,7 @@ def clients_app(desk: Desk) -> ASGIApp:
         },
     )
     starlette.router.redirect_slashes = False
-    return CanonicalPaths(starlette)
+    return starlette
 
 
 class SmallEndpoints:

@@ -12,7 +12,7 @@ from gateway.app import Gateway
 from gateway.clock import SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
-from gateway.server import Listener
+from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults
 from gateway.simulator.settings import Settings

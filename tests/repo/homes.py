@@ -13,7 +13,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "aiohttp": ("gateway.web",),
     "cachetools": ("gateway.upstream",),
     "click": ("gateway.cli",),
-    "httptools": ("gateway.server", "gateway.framing"),
+    "httptools": ("gateway.server",),
     "httpx": ("gateway.web",),
     "httpx_aiohttp": ("gateway.web",),
     "pybase64": ("gateway.openai",),
@@ -23,7 +23,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("gateway.state",),
     "starlette": ("gateway.openai", "gateway.ops", "gateway.app", "gateway.simulator"),
     "structlog": ("gateway.ops.logs",),
-    "uvicorn": ("gateway.server", "gateway.framing"),
+    "uvicorn": ("gateway.server",),
     "yaml": ("gateway.config",),
 }
 

@@ -21,7 +21,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Where everything may be caught, and why: "module:function" → the reason. Handlers that end in a
 # bare ``raise`` need no line. A line that has come to match nothing is an error.
 BROAD: Mapping[str, str] = {
-    "gateway.framing:BoundedProtocol._serve": "one request's fault must not end the connection",
+    "gateway.server.framing:BoundedProtocol._serve": "a fault must not end the connection",
+    "gateway.ops.middleware:RequestContext.__call__": "the last resort: any fault becomes a 500",
     "gateway.images.decode:_border": "on hostile bytes Pillow raises nearly anything",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",

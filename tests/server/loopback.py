@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.server import Listener
+from gateway.server.listener import Listener
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

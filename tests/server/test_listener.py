@@ -12,7 +12,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.server import Listener, ListenError, run_until_signal
+from gateway.server.listener import Listener, ListenError, run_until_signal
 from tests.server.loopback import (
     GET,
     POST,

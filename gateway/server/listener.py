@@ -19,8 +19,8 @@ from uvicorn.server import ServerState
 
 from gateway.clock import Clock
 from gateway.config.sections import ServerBounds
-from gateway.framing import Application, BoundedProtocol
-from gateway.wire import Book
+from gateway.server.framing import Application, BoundedProtocol
+from gateway.server.transport import Book
 
 _BACKLOG = 2048
 _LAST_WORDS = 0.5  # seconds for cut requests to finish their clean-up

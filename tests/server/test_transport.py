@@ -13,8 +13,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.server import Listener
-from gateway.wire import Book, Refusal, Wire
+from gateway.server.listener import Listener
+from gateway.server.transport import Book, Refusal, Wire
 from tests.server.loopback import (
     GET,
     POST,

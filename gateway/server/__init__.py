@@ -1,0 +1,1 @@
+"""Where callers come in: listeners, HTTP's framing, and the transport below. No application."""
