@@ -127,6 +127,13 @@ def _required(body: Mapping[str, object], name: str) -> str:
         raise Refused(invalid(f"The '{name}' field is required.", name))
     if not isinstance(value, str):
         raise Refused(invalid(f"The '{name}' field must be a string.", name))
+    return _sound(value, name)
+
+
+def _sound(value: str, name: str) -> str:
+    """Refuse half a character: JSON can escape a lone surrogate, UTF-8 cannot hold it."""
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise Refused(invalid(f"The '{name}' field is not valid Unicode.", name))
     return value
 
 
@@ -178,7 +185,7 @@ def _address(value: object, name: str) -> str:
     if value.startswith(("http://", "https://")):
         if len(value) > LONGEST_ADDRESS:
             raise Refused(REFUSALS["invalid_image_url"])
-        return value
+        return _sound(value, name)
     # A data URL, or bare base64: either way a picture in the body, which this vendor never takes.
     if value.startswith("data:") or len(value) > LONGEST_ADDRESS:
         raise Refused(REFUSALS["base64_refused"])
@@ -202,4 +209,4 @@ def _business_id(body: Mapping[str, object]) -> str | None:
         return None
     if not isinstance(value, str) or not 1 <= len(value) <= 128:  # noqa: PLR2004 - unpublished
         raise Refused(invalid("client_business_id is malformed.", "client_business_id"))
-    return value
+    return _sound(value, "client_business_id")

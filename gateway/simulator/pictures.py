@@ -331,14 +331,14 @@ def _openness(mask: bytes | str | None, size: Size) -> Image.Image:
 
 
 def _differing(new: Image.Image, old: Image.Image, hole: Image.Image) -> Image.Image:
-    """Shift the red of those pixels of the hole that happen to equal the old ones."""
+    """Shift, by little, the red of those pixels of the hole that happen to equal the old ones."""
     bands = ImageChops.difference(new, old).split()
     distance = bands[0]
     for band in bands[1:]:
         distance = ImageChops.lighter(distance, band)
     equal = ImageChops.multiply(distance.point(lambda value: 0 if value else 255), hole)
     red, *others = new.split()
-    shifted = red.point(lambda value: (value + 64) % 256)
+    shifted = red.point(lambda value: value + 12 if value < 128 else value - 12)  # noqa: PLR2004
     return Image.merge(new.mode, [Image.composite(shifted, red, equal), *others])
 
 

@@ -1,10 +1,11 @@
+import json
 from typing import Any
 
 import pytest
 
 from gateway.simulator.orders import LATER, MODELS, OFFERED
 from gateway.simulator.settings import Settings
-from tests.simulator.house import House, photo, png
+from tests.simulator.house import ORDER, House, photo, png
 from tests.simulator.house import house as opened
 
 
@@ -64,6 +65,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"image_urls": ["A" * 9000]}, "image_urls"),
     ({"image_urls": ["ftp://example.com/a.png"]}, "image_urls"),
     ({"image_urls": ["https://example.com/" + "a" * 9000]}, "image_urls"),
+    ({"image_urls": ["https://example.com/\udfff.png"]}, "image_urls"),
     ({"image_urls": ["http://127.0.0.1:1/a.png"]}, "image_urls"),
     ({"image_urls": ["http://10.0.0.8/a.png"]}, "image_urls"),
     ({"image_urls": ["http://files.internal/a.png"]}, "image_urls"),
@@ -80,7 +82,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 async def test_a_wrong_parameter_is_refused_by_name_and_buys_nothing(
     house: House, changes: dict[str, Any], param: str
 ) -> None:
-    answer = await house.create(**changes)
+    body = json.dumps({**ORDER, **changes})
+    answer = await house.client.post("/v1/images/generations", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
     assert answer.json()["error"]["type"] == "invalid_request_error"
