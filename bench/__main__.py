@@ -1,0 +1,16 @@
+import importlib
+import sys
+
+NAMES = ("picture_way",)
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or NAMES
+    for name in wanted:
+        if name not in NAMES:
+            raise SystemExit(f"no benchmark {name!r}; there are: {', '.join(NAMES)}")
+        print(f"== {name}")
+        importlib.import_module(f"bench.{name}").main()
+
+
+main()
