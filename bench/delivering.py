@@ -1,4 +1,4 @@
-"""Only the last step, two ways: pictures in a JSON body, streamed as the gateway does, or naively."""
+"""Only the last step, two ways: pictures in a JSON body, streamed by the gateway, or naively."""
 
 import argparse
 import asyncio

@@ -87,9 +87,16 @@ class Gateway:
             asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
         )
 
-    async def stop(self) -> None:
-        """End the jobs, the loops and every connection; answers first, in a bounded time."""
+    async def drain(self) -> None:
+        """Take no new work; let what is under way end for a while, then tell whoever waits.
+
+        Call it while the listeners still serve, so that the answers get out.
+        """
         await self._runner.stop(_STOP_GRACE)
+
+    async def stop(self) -> None:
+        """End the jobs, the loops and every connection, in a bounded time."""
+        await self._runner.stop(0)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -52,7 +52,7 @@ async def _serve(config: Config) -> int:
     ]
     try:
         await gateway.start()
-        await run_until_signal(listeners, grace=GRACE)
+        await run_until_signal(listeners, grace=GRACE, on_stop=gateway.drain)
     except ListenError as error:
         click.echo(str(error), err=True)
         return 1

@@ -80,12 +80,20 @@ class Runner:
         self._clock = clock
         self._follow = follow
         self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def __repr__(self) -> str:
         return f"Runner({len(self._running)} jobs)"
 
     async def start(self, wish: Wish) -> Job:
-        """Write the intent and set the job going. Raises: NoRoom, and whatever the store raises."""
+        """Write the intent and set the job going.
+
+        Raises: Draining once ``stop`` was called, NoRoom, and whatever the store raises.
+        """
+        if self._stopping:
+            raise Draining(
+                "The gateway is about to stop.", code="server_is_draining", retry_after=1
+            )
         reservation = self._shelf.reserve(_room(wish.plan))
         try:
             job = self._new(wish, reservation)
@@ -124,7 +132,11 @@ class Runner:
         raise DeadlineExceeded(message, code="upstream_timeout", bought=bought)
 
     async def stop(self, seconds: float) -> None:
-        """Let running jobs end for a while, then cancel the rest."""
+        """Take no new jobs, let running ones end for a while, then cancel the rest.
+
+        Whoever waits for one of those is told; what it had bought is named.
+        """
+        self._stopping = True
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
         for running in tuple(self._running):

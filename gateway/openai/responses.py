@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from gateway import errors
 from gateway.errors import Bought, GatewayError
@@ -17,6 +18,7 @@ from gateway.translate.usage import usage
 
 _LONGEST_RETRY = 60
 _LONGEST_NOTE_VALUE = 100
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
     if isinstance(error, errors.Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     if error.bought is not None and error.bought.upstream_ids:
-        headers["x-gateway-task"] = ", ".join(error.bought.upstream_ids)
+        headers["x-gateway-task"] = task_header(error.bought.upstream_ids)
     return ErrorAnswer(row.status, headers, json.dumps({"error": fields}).encode(), code)
 
 
@@ -117,6 +119,11 @@ def _told(bought: Bought | None, base_url: str) -> str:
         links = ", ".join(f"{base_url}/images/{name}" for name in bought.kept)
         kept = f" Pictures that were made are kept: {links}."
     return f" (job {bought.job_id}{tasks}){kept}"
+
+
+def task_header(upstream_ids: tuple[str, ...]) -> str:
+    """The vendor's ids for a header; escaped, for they are the vendor's to choose."""
+    return ", ".join(quote(one[:_LONGEST_ID], safe="") for one in upstream_ids)
 
 
 def note_header(notes: tuple[Note, ...]) -> str:

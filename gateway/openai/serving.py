@@ -23,7 +23,7 @@ from gateway.jobs.runner import Runner, Wish
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.links import BaseUrls
 from gateway.openai.requests import Reading, Received, read_request
-from gateway.openai.responses import Result, note_header, segments
+from gateway.openai.responses import Result, note_header, segments, task_header
 from gateway.openai.tokens import token_of
 from gateway.translate.model import Kind, Note, Plan, note
 from gateway.translate.plan import Rules, make_plan
@@ -158,7 +158,7 @@ async def hang_up(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
 
 
 def _headers(job: Job, notes: tuple[Note, ...]) -> dict[str, str]:
-    headers = {"x-gateway-task": ", ".join(job.upstream_ids)}
+    headers = {"x-gateway-task": task_header(job.upstream_ids)}
     if notes:
         headers["x-gateway-notes"] = note_header(notes)
     return headers

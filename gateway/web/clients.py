@@ -20,6 +20,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from gateway.config.sections import Upstream
 from gateway.web.policy import AddressRefused, Policy, check_addresses
@@ -34,7 +35,9 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-_DOWNLOADS = 16
+# More at once make the loop's turns longer than they make the whole faster (bench picture_way).
+_DOWNLOADS = 8
+_PIECE = 256 * 1024
 _HEADERS = {"accept-encoding": "identity", "user-agent": "image-gateway"}
 
 
@@ -130,6 +133,16 @@ class PublicResolver(AnyResolver):
         return found
 
 
+class _WideTransport(AiohttpTransport):
+    """The bridge to aiohttp, handing over a body in larger pieces: fewer steps of the loop."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if isinstance(response.stream, AiohttpResponseStream):
+            response.stream.CHUNK_SIZE = _PIECE
+        return response
+
+
 class Outgoing:
     """The clients: made in the running loop on first use, closed by ``close``."""
 
@@ -159,7 +172,7 @@ class Outgoing:
             return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
         return httpx.AsyncClient(
-            transport=AiohttpTransport(client=session, verify=self._tls, trust_env=False),
+            transport=_WideTransport(client=session, verify=self._tls, trust_env=False),
             timeout=httpx.Timeout(
                 self._section.download_time, connect=self._section.connect_time, pool=None
             ),

@@ -382,7 +382,12 @@ async def test_stopping_tells_the_waiters_to_come_back(house: House) -> None:
     await house.runner.stop(0)
     error = job.outcome.result().error
     assert isinstance(error, Draining)
+    assert error.bought is not None
     assert house.released == 1
+    with pytest.raises(Draining) as caught:
+        await house.start(a_plan())
+    assert caught.value.bought is None
+    assert len(house.vendor.purchases) == 1
 
 
 async def test_reservations_are_given_back(tmp_path: Path) -> None:
