@@ -164,7 +164,7 @@ class Runner:
             links = await self._links(job)
             await asyncio.gather(*(self._serve(job, task, links) for task in job.tasks))
         except asyncio.CancelledError:
-            job.error = Draining(_STOPPED, code="server_is_draining")
+            job.error = Draining(_STOPPED)
             raise
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
             self._fail(job, error)
