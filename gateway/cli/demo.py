@@ -6,7 +6,6 @@ anything works. The picture is asked for over HTTP, as any client would.
 
 import asyncio
 import base64
-import contextlib
 import json
 import secrets
 import sys
@@ -141,8 +140,7 @@ async def _picture(demo: _Demo, url: str, watcher: _Watcher) -> bool:
         seconds = demo.clock.monotonic() - started
         progress = f"{watcher.percent:3d} %" if watcher.state is State.RUNNING else ""
         _progress(f"making a picture  {seconds:5.1f} s  {watcher.state.value:<10} {progress}")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(asking), _TICK)
+        await asyncio.wait({asking}, timeout=_TICK)
     seconds = demo.clock.monotonic() - started
     _progress("")
     try:

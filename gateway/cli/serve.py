@@ -51,12 +51,20 @@ async def _serve(config: Config) -> int:
         ),
     ]
     try:
-        await gateway.start()
+        await _start(gateway, config)
         await run_until_signal(listeners, grace=GRACE, on_stop=gateway.drain)
-    except ListenError as error:
+    except (ListenError, click.ClickException) as error:
         click.echo(str(error), err=True)
         return 1
     finally:
         await gateway.stop()
         logs.close()
     return 0
+
+
+async def _start(gateway: Gateway, config: Config) -> None:
+    try:
+        await gateway.start()
+    except OSError as error:
+        folder = config.images.folder
+        raise click.ClickException(f"cannot use images.folder {folder}: {error}") from error

@@ -7,8 +7,9 @@ stays kept, whatever becomes of the rest.
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from gateway.clock import Clock
 from gateway.errors import ResultUnusable, TaskFailed
@@ -21,6 +22,8 @@ from gateway.translate.model import Finish, Note
 from gateway.upstream import download
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
 from gateway.upstream.governor import Governor
+
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Fetcher(Protocol):
@@ -41,6 +44,17 @@ class Finisher(Protocol):
 
 class _Unusable(Exception):
     """A picture could not be had by its link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectingHindered:
+    """This machine kept a paid picture from being stored; it is tried again."""
+
+    level: ClassVar[str] = "error"
+
+    job_id: str
+    task_id: str
+    reason: str
 
 
 class Collector:
@@ -89,12 +103,28 @@ class Collector:
     ) -> tuple[Shelved, tuple[Note, ...]]:
         """One picture; a link that gives none is looked up afresh once."""
         try:
-            return await self._keep(job, link)
+            return await self._keep_patiently(job, task, link)
         except _Unusable:
             fresh = await self._asker.fresh_link(task, place)
             if fresh is None:
                 raise
-        return await self._keep(job, fresh)
+        return await self._keep_patiently(job, task, fresh)
+
+    async def _keep_patiently(
+        self, job: Job, task: LiveTask, link: str
+    ) -> tuple[Shelved, tuple[Note, ...]]:
+        """Keep a picture; a fault of this machine (a full disk) is waited out: it is paid for."""
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return await self._keep(job, link)
+            except OSError as error:
+                told = CollectingHindered(
+                    job_id=job.job_id, task_id=task.entry.task_id, reason=str(error.strerror)
+                )
+                self._journal.announce(told)
+                if not await self._asker.pause(next(pauses, _PAUSES[-1]), job.give_up):
+                    raise
 
     async def _keep(self, job: Job, link: str) -> tuple[Shelved, tuple[Note, ...]]:
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
@@ -113,7 +143,7 @@ class Collector:
 
 
 class Asker:
-    """A fresh look at a task, for the sake of its links."""
+    """Time, and a fresh look at a task for the sake of its links."""
 
     def __init__(self, upstream: Upstream, governor: Governor, clock: Clock) -> None:
         self._upstream = upstream
@@ -123,6 +153,13 @@ class Asker:
     def wall(self) -> float:
         """Now, in Unix seconds."""
         return self._clock.wall()
+
+    async def pause(self, seconds: float, until: float) -> bool:
+        """Wait, if it can be done ``until`` then (monotonic seconds)."""
+        if self._clock.monotonic() + seconds > until:
+            return False
+        await self._clock.sleep(seconds)
+        return True
 
     async def fresh_link(self, task: LiveTask, place: int) -> str | None:
         """The link of the picture at ``place`` as the vendor names it now; None if it does not."""

@@ -1,6 +1,7 @@
 """One job from intent to shelf, with a vendor in memory and time by hand."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.events import State, Succeeded
+from gateway.jobs.collector import CollectingHindered
 from gateway.jobs.journal import ObserverFailed
 from gateway.jobs.runner import CallerLeft, JobCrashed
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
@@ -284,6 +286,76 @@ async def test_a_picture_that_cannot_be_had_is_told_with_the_tasks_id(
     assert house.names()[-1] == "LinkDead"
 
 
+async def test_a_full_disk_is_waited_out_for_what_is_paid(house: House) -> None:
+    house.fetcher.crashes = [OSError(errno.ENOSPC, "No space left on device")] * 4
+    job = await house.start(a_plan())
+    await house.finished(job)
+    assert job.outcome.result().error is None
+    hindered = [fact for fact in house.facts if isinstance(fact, CollectingHindered)]
+    assert [fact.reason for fact in hindered] == ["No space left on device"] * 4
+
+
+async def test_a_disk_that_stays_full_is_told_in_the_end(tmp_path: Path) -> None:
+    async with House(tmp_path, follow=60.0) as house:
+        house.fetcher.crashes = [OSError(errno.ENOSPC, "No space left on device")] * 1000
+        error = await fails(house)
+        assert isinstance(error, InternalError)
+        assert error.bought is not None
+        assert house.names()[-1] == "LinkDead"
+
+
+async def test_nothing_is_bought_for_a_caller_who_left_while_waiting_for_a_turn(
+    house: House,
+) -> None:
+    house.governor.submits.pause(30.0)
+    job = await house.start(a_plan(n=10))
+    gone = nobody_leaves()
+    waiting = asyncio.ensure_future(house.runner.wait(job, 1e9, gone))
+    await house.clock.advance(1)
+    gone.set_result(None)
+    with pytest.raises(CallerLeft):
+        await waiting
+    await house.finished(job)
+    assert house.vendor.purchases == []
+    assert house.names() == ["Dropped"] * 3
+
+
+async def test_a_waiter_who_leaves_another_behind_changes_nothing(house: House) -> None:
+    house.governor.submits.pause(30.0)
+    job = await house.start(a_plan())
+    first, second = nobody_leaves(), nobody_leaves()
+    waits = [asyncio.ensure_future(house.runner.wait(job, 1e9, gone)) for gone in (first, second)]
+    await house.clock.advance(1)
+    first.set_result(None)
+    outcome = await house.clock.drive(waits[1])
+    assert outcome.images
+    with pytest.raises(CallerLeft):
+        await waits[0]
+
+
+async def test_siblings_that_wait_for_a_turn_are_not_bought_after_a_refusal(house: House) -> None:
+    for _ in range(5):
+        assert await house.clock.drive(house.governor.submits.turn())
+    house.vendor.creates = [base.CreateRefused("402", UpstreamRefused("no"))]
+    job = await house.start(a_plan(n=10))
+    await house.finished(job)
+    assert len(house.vendor.purchases) <= 1
+    assert "Dropped" in house.names()
+
+
+async def test_a_shared_upload_outlives_the_job_that_began_it(house: House) -> None:
+    shared = Picture("p", "shared", "image/png", 64, 64, 10, alpha=False)
+    broken = Picture("p", "broken", "image/png", 64, 64, 10, alpha=False)
+    house.vendor.upload_errors = [UpstreamUnavailable("x"), UpstreamRefused("no")]
+    first = await house.start(a_plan(kind="edit", references=(shared, broken)))
+    second = await house.start(a_plan(kind="edit", references=(shared,)))
+    await house.finished(first)
+    assert house.vendor.uploads == ["shared"]
+    await house.finished(second)
+    assert isinstance(first.outcome.result().error, UpstreamRefused)
+    assert second.outcome.result().error is None
+
+
 async def test_a_waiter_whose_time_is_up_leaves_the_task_running(house: House) -> None:
     job = await house.start(a_plan())
     await house.clock.advance(10)
@@ -348,7 +420,7 @@ async def test_without_room_on_the_shelf_nothing_is_bought(tmp_path: Path) -> No
 
 
 async def test_a_fault_of_ours_is_told_and_logged_and_siblings_go_on(house: House) -> None:
-    house.fetcher.crash = ZeroDivisionError("bug")
+    house.fetcher.crashes = [ZeroDivisionError("bug")]
     error = await fails(house)
     assert isinstance(error, InternalError)
     assert error.bought is not None
