@@ -74,7 +74,12 @@ class Gateway:
         )
         self._upstream = Toapis(config.upstream, self._outgoing, clock)
         self._poller = Poller(
-            self._upstream, self._governor, self._journal, clock, config.upstream.polling
+            self._upstream,
+            self._governor,
+            self._journal,
+            clock,
+            config.upstream.polling,
+            config.upstream.settle_time,
         )
         self._runner = self._make_runner(config, clock)
         self.clients = self._clients(config, clock, emit)

@@ -139,7 +139,7 @@ class House:
         self.shelf = Shelf(images, self.clock, free=lambda _: 10**12)
         self.governor = Governor(5, 50, self.clock)
         upstream = Upstream.model_validate({"api_key": "secret"})
-        self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling())
+        self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
         asker = Asker(self.vendor, self.governor, self.clock)
         line = Line(
             uploads=Uploads(self.vendor, self.clock, 3600),

@@ -30,7 +30,7 @@ from gateway.jobs.runner import CallerLeft, JobCrashed
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
 from gateway.translate.plan import Rules, make_plan
 from gateway.upstream import base
-from gateway.upstream.base import StatusUnavailable, TaskUnknown
+from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown
 from tests.jobs.fakes import House
 
 CARD = ModelCard("gpt-image-2", "official")
@@ -207,12 +207,51 @@ async def test_polls_that_fail_end_nothing(house: House) -> None:
 
 
 async def test_a_task_the_vendor_forgot_fails_and_names_itself(house: House) -> None:
-    house.vendor.statuses = [TaskUnknown("404")] * 5
+    house.vendor.statuses = [TaskUnknown("404")] * 100
+    started = house.clock.monotonic()
     error = await fails(house)
+    assert house.clock.monotonic() - started >= 90
     assert isinstance(error, TaskFailed)
     assert error.code == "upstream_task_unknown"
     assert error.bought is not None
     assert error.bought.upstream_ids
+
+
+async def test_done_without_a_picture_is_asked_again_before_it_is_believed(house: House) -> None:
+    empty = TaskStatus("v", "failed", "completed", failure=ResultUnusable("none"))
+    house.vendor.statuses = [empty, empty]
+    job = await house.start(a_plan())
+    await house.finished(job)
+    assert job.outcome.result().error is None
+    house.vendor.statuses = [empty] * 3
+    assert isinstance(await fails(house), ResultUnusable)
+
+
+async def test_one_tasks_trouble_holds_up_no_other_but_a_throttled_account_does(
+    house: House,
+) -> None:
+    house.vendor.statuses = [StatusUnavailable("503", 50.0)]
+    job = await house.start(a_plan())
+    await house.clock.until(lambda: house.vendor.asked == 1)
+    await house.clock.advance(1)
+    assert house.governor.queries.wait() == 0.0
+    await house.finished(job)
+    house.vendor.statuses = [StatusUnavailable("429", 50.0, throttled=True)]
+    job = await house.start(a_plan())
+    asked = house.vendor.asked
+    await house.clock.until(lambda: house.vendor.asked == asked + 1)
+    await house.clock.advance(1)
+    assert house.governor.queries.wait() > 40
+    await house.finished(job)
+
+
+async def test_a_vendor_that_repeats_the_prompt_does_not_get_it_into_the_log(
+    house: House,
+) -> None:
+    house.vendor.failure = TaskFailed("cannot draw: a lighthouse", code="upstream_task_failed")
+    error = await fails(house)
+    assert "lighthouse" not in error.message
+    assert not any("lighthouse" in str(event) for event in house.events())
 
 
 async def test_a_failed_task_tells_the_vendors_reason_with_its_id(house: House) -> None:
