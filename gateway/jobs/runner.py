@@ -187,6 +187,7 @@ class Runner:
             self._fail(job, error)
         finally:
             self._board.take(job)
+            job.reservation.release()  # before anybody is told: the next request may be at once
             job.outcome.set_result(_merge(job))
             await job.release()
 

@@ -19,7 +19,9 @@ from gateway.openai.spool import Spool
 
 _ESCAPED = rb"\\(?:[^u]|u[0-9A-Fa-f]{4})"
 # The inside of a string: stops at its closing quote, and before an escape that is not complete.
-_INSIDE = re.compile(rb'(?:[^"\\]++|' + _ESCAPED + rb")*+", re.DOTALL)
+# Nothing here is possessive: until 3.11.4 Python goes wrong over groups that are (gh-106052), and
+# as no alternative begins like another and nothing must follow, there is no way back to explore.
+_INSIDE = re.compile(rb'(?:[^"\\]+|' + _ESCAPED + rb")*", re.DOTALL)
 _ESCAPE = 6
 """Bytes of the longest escape, as in ``\\u002b``."""
 
@@ -79,8 +81,8 @@ class _Lifter:
         self._looked = 0  # at so much of the head
         self._decoder: Decoder | None = None
         # Whole short strings and what is between them, in one step: thousands may be in a slice.
-        short = rb'"(?:[^"\\]|' + _ESCAPED + rb"){0,%d}+" % (bounds.data_url - 1)
-        self._outside = re.compile(rb'(?:[^"]++|' + short + rb'")*+', re.DOTALL)
+        short = rb'"(?:[^"\\]|' + _ESCAPED + rb"){0,%d}" % (bounds.data_url - 1)
+        self._outside = re.compile(rb'(?:[^"]+|' + short + rb'")*', re.DOTALL)
 
     async def feed(self, chunk: bytes) -> None:
         """Take the next piece of the body."""

@@ -3,7 +3,8 @@
 Owns: how an event becomes a line, what is told how loudly and how often, and that the lines of
 libraries go the same way. The one home of structlog. Must not know: what any event means: every
 frozen dataclass will do. Its class's name is the line's name, its fields are the line's keys; an
-attribute ``level`` says how loud it is, ``chatty = True`` that it may be thinned out.
+attribute ``level`` says how loud it is, ``chatty = True`` that it may be thinned out. One that
+carries another in its field ``event`` is told as that other, its own fields behind.
 """
 
 import functools
@@ -12,6 +13,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -58,19 +60,19 @@ class Logs:
 
     def emit(self, event: object) -> None:
         """Tell one event: a frozen dataclass."""
-        name, fields = shape(type(event))  # type: ignore[arg-type]  # a class has a hash
-        level: Level = getattr(event, "level", "info")
+        carried = getattr(event, "event", None)
+        subject = carried if is_dataclass(carried) else event
+        name, fields = shape(type(subject))  # type: ignore[arg-type]  # a class has a hash
+        level: Level = getattr(subject, "level", "info")
         if _LEVELS[level] < self._least:
             return
-        quiet = getattr(event, "chatty", False) and _LEVELS[level] <= logging.INFO
+        quiet = getattr(subject, "chatty", False) and _LEVELS[level] <= logging.INFO
         suppressed = self._buckets.admit(name) if quiet else 0
         if suppressed is None:
             return
-        told = {}
-        for field, key in fields:
-            value = getattr(event, field)
-            if not is_nothing(value):
-                told[key] = plain(value)
+        told = _told(subject, fields)
+        if subject is not event:
+            told |= _told(event, shape(type(event))[1])  # type: ignore[arg-type]  # the same
         self._tell(level, name, told, suppressed)
 
     def close(self) -> None:
@@ -116,6 +118,16 @@ def configure(section: Log, stream: TextIO, *, clock: Clock, secrets: Iterable[s
 
 
 # From plain values to a line
+
+
+def _told(event: object, fields: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Fields worth a key, as plain values; what a carrier carries has been told already."""
+    values = {key: getattr(event, field) for field, key in fields}
+    return {
+        key: plain(value)
+        for key, value in values.items()
+        if not is_nothing(value) and not (key == "event_" and is_dataclass(value))
+    }
 
 
 def _chain(section: Log, clock: Clock, redaction: Redaction) -> list[Processor]:

@@ -14,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import Log
+from gateway.events import Polled as TaskPolled
+from gateway.events import Refused, State, Stepped
 from gateway.facts import RequestEnded
+from gateway.jobs.journal import ObserverFailed, Stamp
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction
@@ -114,6 +117,24 @@ def test_a_request_s_end_is_told_whole(opened: Opened) -> None:
     assert first["left_early"] is False
     assert "key_name" not in first
     assert (first["level"], second["level"]) == ("info", "warning")
+
+
+def test_an_event_that_is_carried_is_told_in_its_own_name_and_loudness(opened: Opened) -> None:
+    who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
+    asked = Stepped(event=TaskPolled(**who, word="queued", progress=0), state=State.RUNNING)
+    refused = Stepped(event=Refused(**who, reason="401"), state=State.REFUSED)
+    opened.logs.emit(asked)
+    opened.logs.emit(refused)
+    (line,) = opened.lines()  # a question that changed nothing is for those who debug
+    assert (line["event"], line["level"]) == ("refused", "warning")
+    assert {"job_id": "job_1", "reason": "401", "state": "refused"}.items() <= line.items()
+    assert "event_" not in line
+
+
+def test_a_word_named_event_is_no_event(opened: Opened) -> None:
+    opened.logs.emit(ObserverFailed(observer="o", event="Created", error="ValueError"))
+    (line,) = opened.lines()
+    assert (line["event"], line["event_"]) == ("observer_failed", "Created")
 
 
 def test_the_level_decides_what_is_told() -> None:
