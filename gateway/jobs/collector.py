@@ -7,13 +7,12 @@ stays kept, whatever becomes of the rest.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import ResultUnusable, TaskFailed
-from gateway.events import Collected, LinkDead
+from gateway.events import Collected, CollectingHindered, LinkDead
 from gateway.images.finish import Finished, UnusableResult
 from gateway.images.shelf import Shelf, Shelved
 from gateway.jobs.board import Job, LiveTask
@@ -44,17 +43,6 @@ class Finisher(Protocol):
 
 class _Unusable(Exception):
     """A picture could not be had by its link."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectingHindered:
-    """This machine kept a paid picture from being stored; it is tried again."""
-
-    level: ClassVar[str] = "error"
-
-    job_id: str
-    task_id: str
-    reason: str
 
 
 class Collector:

@@ -7,11 +7,11 @@ the vendor. A caller who leaves, or whose time runs out, is a waiter leaving: th
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, Draining, GatewayError, InternalError
-from gateway.events import Dropped
+from gateway.events import Dropped, JobAbandoned, JobCrashed
 from gateway.images.shelf import Reservation, Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
 from gateway.jobs.collector import Collector
@@ -30,27 +30,6 @@ _PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
 
 class CallerLeft(Exception):
     """The connection ended before the answer; nobody is left to tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCrashed:
-    """A fault of ours ended a job."""
-
-    level: ClassVar[str] = "error"
-
-    job_id: str
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobAbandoned:
-    """The process ends before a job does; what it bought is named here for the last time."""
-
-    level: ClassVar[str] = "error"
-
-    job_id: str
-    upstream_ids: tuple[str, ...]
-    states: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,15 @@ from gateway.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
-from gateway.events import State, Succeeded
-from gateway.jobs.collector import CollectingHindered
-from gateway.jobs.journal import ObserverFailed
-from gateway.jobs.runner import CallerLeft, JobCrashed
+from gateway.events import (
+    CollectingHindered,
+    JobAbandoned,
+    JobCrashed,
+    ObserverFailed,
+    State,
+    Succeeded,
+)
+from gateway.jobs.runner import CallerLeft
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
 from gateway.translate.plan import Rules, make_plan
 from gateway.upstream import base
@@ -494,6 +499,9 @@ async def test_stopping_tells_the_waiters_to_come_back(house: House) -> None:
     error = job.outcome.result().error
     assert isinstance(error, Draining)
     assert error.bought is not None
+    (told,) = [fact for fact in house.facts if isinstance(fact, JobAbandoned)]
+    assert told.upstream_ids == error.bought.upstream_ids
+    assert told.states == ("running",)
     assert house.released == 1
     with pytest.raises(Draining) as caught:
         await house.start(a_plan())
