@@ -77,6 +77,7 @@ class Creator:
                 await self._pause_throttled(job, task, pause)
             except base.CreateRefused as outcome:
                 await self._tell(task, Refused(**self._stamp(task), reason=outcome.reason))
+                outcome.error.withhold(task.spec.prompt)
                 raise outcome.error from outcome
             except base.CreateLost as outcome:
                 await self._tell(task, CreateLost(**self._stamp(task), reason=outcome.reason))

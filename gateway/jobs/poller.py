@@ -180,6 +180,7 @@ class Poller:
             return True
         if status.phase == "failed":
             failure = status.failure or TaskFailed("The upstream failed.", code="upstream_error")
+            failure.withhold(task.spec.prompt)
             await self._journal.tell(task.entry, TaskFailedEvent(**stamp, reason=failure.message))
             followed.end.set_result(failure)
             return True

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import GatewayError, UpstreamUnavailable
 from gateway.translate.model import Picture, Reference, TaskSpec
 from gateway.upstream.base import (
     CreateLost,
@@ -27,6 +27,7 @@ from gateway.upstream.base import (
     TaskUnknown,
 )
 from gateway.upstream.wire import (
+    Fault,
     Json,
     has_pictures,
     no_channel,
@@ -46,6 +47,7 @@ _IN_THREAD = 256 * 1024
 _ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 _PERHAPS_ACCEPTED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 _NOT_UPLOADED = "The image service could not be reached to upload a picture."
+_UNREAD = "The image service's answer to the upload of a picture made no sense."
 _NO_SUCH_TASK = {"task_not_exist", "task_not_found"}
 
 
@@ -95,16 +97,15 @@ class Toapis:
                     "POST", self._uploads, self._headers, self._section.upload_time, part
                 )
             except Interrupted as error:
-                raise UpstreamUnavailable(
-                    "The image service could not be reached to upload a picture.",
-                    code="upstream_unavailable",
-                ) from error
+                raise UpstreamUnavailable(_NOT_UPLOADED, code="upstream_unavailable") from error
         body = await _json(answer)
         data = body.get("data")
         url = data.get("url") if isinstance(data, dict) else None
         if answer.status in _ACCEPTED and body.get("success") is not False and url:
             return str(url)
-        raise refusal(read_fault(answer, body), retry_after(answer.headers, self._clock.wall()))
+        if answer.status in _ACCEPTED and not says_no(body):
+            raise UpstreamUnavailable(_UNREAD, code="upstream_unavailable")
+        raise self._refused(read_fault(answer, body), answer)
 
     async def create(
         self, spec: TaskSpec, links: Mapping[Reference, str], task_id: str
@@ -125,19 +126,18 @@ class Toapis:
     async def _created(self, answer: Answer, task_id: str) -> TaskStatus:
         body = await _json(answer)
         fault = read_fault(answer, body)
-        pause = retry_after(answer.headers, self._clock.wall())
         if answer.status in _ACCEPTED:
             if task_id_in(body) or has_pictures(body):
-                return read_status(body, task_id)
+                return self._status(body, task_id)
             if says_no(body):
-                raise CreateRefused(fault.word, refusal(fault, pause))
+                raise CreateRefused(fault.word, self._refused(fault, answer))
             raise CreateLost("answer without a task id")
         if says_later(fault):
-            raise CreateThrottled(fault.word, pause)
+            raise CreateThrottled(fault.word, self._pause(answer))
         failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not no_channel(fault)
         if failed or answer.status in _PERHAPS_ACCEPTED:
             raise CreateLost(fault.word)
-        raise CreateRefused(fault.word, refusal(fault, pause))
+        raise CreateRefused(fault.word, self._refused(fault, answer))
 
     async def status(self, task_id: str) -> TaskStatus:
         """Ask about a task, by either id. Raises: StatusUnavailable, TaskUnknown."""
@@ -148,11 +148,25 @@ class Toapis:
             raise StatusUnavailable(error.reason) from error
         body = await _json(answer)
         if answer.status == HTTPStatus.OK and task_id_in(body):
-            return read_status(body, task_id)
+            return self._status(body, task_id)
         fault = read_fault(answer, body)
         if answer.status == HTTPStatus.NOT_FOUND or fault.code in _NO_SUCH_TASK:
             raise TaskUnknown(fault.word)
-        raise StatusUnavailable(fault.word, retry_after(answer.headers, self._clock.wall()))
+        raise StatusUnavailable(fault.word, self._pause(answer))
+
+    def _refused(self, fault: Fault, answer: Answer) -> GatewayError:
+        error = refusal(fault, self._pause(answer))
+        error.withhold(self._section.api_key.get_secret_value())
+        return error
+
+    def _status(self, body: Json, asked: str) -> TaskStatus:
+        status = read_status(body, asked)
+        if status.failure is not None:
+            status.failure.withhold(self._section.api_key.get_secret_value())
+        return status
+
+    def _pause(self, answer: Answer) -> float | None:
+        return retry_after(answer.headers, self._clock.wall())
 
 
 async def _json(answer: Answer) -> Json:

@@ -61,6 +61,9 @@ _OPERATORS = "This is for the gateway's operator to mend."
 _SETTING = f"{_OPERATORS} The setting is models.<name>.upstream_model."
 _LONGEST_MESSAGE = 500
 _DEEPEST = 4
+# What may stand in a header, and in an answer's ``code`` and ``param``.
+_ID = re.compile(r"[\x21-\x7e]{1,200}")
+_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 _SECRETS = re.compile(r"sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|[A-Za-z0-9+/=]{120,}")
 
 
@@ -112,10 +115,10 @@ def parse(body: bytes) -> Json:
 
 
 def task_id_in(body: Json) -> str:
-    """The vendor's id of a task, or an empty string."""
+    """The vendor's id of a task, or an empty string where there is none that can be one."""
     for name in ("id", "task_id"):
         value = body.get(name)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and _ID.fullmatch(value):
             return value
     return ""
 
@@ -306,7 +309,9 @@ def refusal(fault: Fault, pause: float | None) -> GatewayError:
             return error(message, code=code, retry_after=pause)
     if fault.status in {200, 400, 413, 415, 422}:
         message = f"The upstream refused the request: {clean(fault.message) or fault.word}"
-        return UpstreamRefused(message, param=fault.param, code=fault.code or "upstream_refused")
+        param = fault.param if _NAME.fullmatch(fault.param or "") else None
+        code = fault.code if _NAME.fullmatch(fault.code) else "upstream_refused"
+        return UpstreamRefused(message, param=param, code=code)
     message = f"The image service answered with an error ({fault.status})."
     return UpstreamUnavailable(message, code="upstream_unavailable", retry_after=pause)
 
