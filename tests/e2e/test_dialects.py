@@ -23,7 +23,7 @@ STATUSES = (200, 201, 202)
 PROGRESS: tuple[str, ...] = next(
     item.metadata["words"] for item in fields(Settings) if item.name == "progress"
 )
-SLOW = {"where": "create", "kind": "slow", "seconds": 0.4}
+SLOW = {"where": "create", "kind": "slow", "seconds": 0.3}
 
 
 async def generated(stand: Stand, n: int = 1, **options: Any) -> Any:
