@@ -267,6 +267,16 @@ async def test_a_failed_task_tells_the_vendors_reason_with_its_id(house: House) 
     assert error.bought.upstream_ids == (f"v-{house.vendor.purchases[0]}",)
 
 
+async def test_a_prompt_that_the_vendor_repeats_is_neither_told_nor_noted(house: House) -> None:
+    house.vendor.failure = TaskFailed("'a lighthouse' could not be drawn")
+    error = await fails(house)
+    assert error.message == "'[removed]' could not be drawn"
+    assert "lighthouse" not in repr(house.facts)
+    refusal = UpstreamRefused("'a lighthouse' is too vague")
+    house.vendor.creates = [base.CreateRefused("400", refusal)]
+    assert (await fails(house)).message == "'[removed]' is too vague"
+
+
 async def test_a_failed_part_fails_the_wish_and_keeps_what_succeeded(house: House) -> None:
     refused = base.CreateRefused("400", UpstreamRefused("no"))
     house.vendor.refuse = lambda spec: refused if spec.n == 2 else None
