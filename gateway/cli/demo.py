@@ -1,58 +1,29 @@
 """``demo``: gateway and simulated vendor in one process, a picture, and how to make the next.
 
-Owns: the demonstration's configuration, its progress line and what it prints. Must not know: how
-anything works. The picture is asked for over HTTP, as any client would.
+Owns: the demonstration's configuration, its parts, and what it prints around the picture. Must not
+know: how anything works, or how the picture is asked for (``drawing.py``).
 """
 
 import asyncio
-import base64
-import json
 import secrets
 import sys
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from gateway.app import Gateway
+from gateway.cli import machine
+from gateway.cli.drawing import Wanted, Watcher, picture
+from gateway.cli.options import exit_unfit
 from gateway.cli.snippets import PROMPT, snippets
 from gateway.clock import Clock, SystemClock
-from gateway.config.sections import Config, ServerBounds
+from gateway.config.sections import Config, Images, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
-from gateway.events import Polled, State, Stepped
 from gateway.server.listener import Listener, ListenError, run_until_signal
 from gateway.simulator.app import Simulator
 
-_GRACE = 2.0
-_TICK = 0.1
-_TIMEOUT = 300
-
-
-@dataclass(slots=True)
-class _Demo:
-    """What the demonstration consists of."""
-
-    clock: Clock
-    folder: Path
-    key: str
-    prompt: str
-    size: str
-
-
-class _Watcher:
-    """What the progress line knows: an observer of the gateway's facts."""
-
-    def __init__(self) -> None:
-        self.state = State.INTENT
-        self.percent = 0
-
-    def __call__(self, fact: object) -> None:
-        if isinstance(fact, Stepped):
-            self.state = fact.state
-            if isinstance(fact.event, Polled):
-                self.percent = fact.event.progress or 0
+_GRACE = 1.0
 
 
 @click.command()
@@ -86,24 +57,28 @@ def command(*, once: bool, port: int, speed: float, prompt: str, size: str, fold
     Nothing is paid and nothing leaves this machine. Exits with 1 if there was no picture.
     """
     key = f"sk-igw-demo-{secrets.token_hex(8)}"
-    demo = _Demo(SystemClock(), folder.absolute(), key, prompt, size)
-    sys.exit(asyncio.run(_run(demo, port, speed, once=once)))
+    wanted = Wanted(prompt, size, key, folder.absolute())
+    found = machine.folder(Images(folder=_shelf(wanted)))
+    exit_unfit(replace(found, advice="Choose another with --folder."))
+    sys.exit(asyncio.run(_run(wanted, port, speed, once=once)))
 
 
-async def _run(demo: _Demo, port: int, speed: float, *, once: bool) -> int:
-    simulator = Simulator(SimulatorSection(speed=speed), demo.clock)
-    vendor = _listener(simulator.app, 0, demo.clock)
+async def _run(wanted: Wanted, port: int, speed: float, *, once: bool) -> int:
+    clock = SystemClock()
+    simulator = Simulator(SimulatorSection(speed=speed), clock)
+    vendor = _listener(simulator.app, 0, clock)
     gateway = None
     try:
         await vendor.start()
-        watcher = _Watcher()
-        gateway = Gateway(_config(demo, vendor.url, speed), demo.clock, watcher)
-        clients = await _started(gateway, port, demo.clock)
+        watcher = Watcher()
+        gateway = Gateway(_config(wanted, vendor.url, speed), clock, watcher)
         await gateway.start()
-        click.echo(f"gateway           {clients.url}/v1   key {demo.key}")
+        clients = await _started(gateway, port, clock)
+        click.echo(f"gateway           {clients.url}/v1   key {wanted.key}")
         click.echo(f"simulated vendor  {vendor.url}   (bought so far: /control/purchases)")
-        serving = asyncio.create_task(run_until_signal([clients, vendor], grace=_GRACE))
-        return await _show(demo, clients.url, watcher, serving, once=once)
+        drawing = asyncio.create_task(picture(wanted, clients.url, watcher, clock))
+        text = None if once else _invitation(clients.url, wanted.key)
+        return await _show(drawing, [clients, vendor], text)
     except ListenError as error:
         click.echo(str(error), err=True)
         return 1
@@ -114,73 +89,32 @@ async def _run(demo: _Demo, port: int, speed: float, *, once: bool) -> int:
         simulator.close()
 
 
-async def _show(
-    demo: _Demo, url: str, watcher: _Watcher, serving: asyncio.Task[None], *, once: bool
-) -> int:
-    """Make the picture, say how to make the next, and go on serving unless ``once``."""
-    showing = asyncio.create_task(_picture(demo, url, watcher))
-    await asyncio.wait({showing, serving}, return_when=asyncio.FIRST_COMPLETED)
-    made = showing.done() and showing.result()
-    if not showing.done():
-        showing.cancel()
-    elif made and not once:
-        for language, text in snippets(url, demo.key).items():
-            click.echo(f"\n--- {language} ---\n{text}", nl=False)
-        click.echo("\nServing until Ctrl-C.")
+async def _show(drawing: asyncio.Task[bool], listeners: list[Listener], text: str | None) -> int:
+    """Wait for the picture; then, if there is a text to show, show it and go on serving."""
+
+    async def stop() -> None:
+        drawing.cancel()
+
+    serving = asyncio.create_task(run_until_signal(listeners, grace=_GRACE, on_stop=stop))
+    await asyncio.wait({drawing})
+    if drawing.cancelled():
+        click.echo("stopped before there was a picture", err=True)
+        await serving
+        return 1
+    if drawing.result() and text is not None:
+        click.echo(text)
         await serving
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
-    return 0 if made else 1
+    return 0 if drawing.result() else 1
 
 
-async def _picture(demo: _Demo, url: str, watcher: _Watcher) -> bool:
-    started = demo.clock.monotonic()
-    asking = asyncio.create_task(asyncio.to_thread(_ask, demo, url))
-    while not asking.done():
-        seconds = demo.clock.monotonic() - started
-        progress = f"{watcher.percent:3d} %" if watcher.state is State.RUNNING else ""
-        _progress(f"making a picture  {seconds:5.1f} s  {watcher.state.value:<10} {progress}")
-        await asyncio.wait({asking}, timeout=_TICK)
-    seconds = demo.clock.monotonic() - started
-    _progress("")
-    try:
-        path, size = asking.result()
-    except OSError as error:
-        click.echo(f"no picture: {error}", err=True)
-        return False
-    click.echo(f"picture           {path}   ({size}, {seconds:.1f} s)")
-    return True
+def _invitation(url: str, key: str) -> str:
+    texts = (f"--- {language} ---\n{text}" for language, text in snippets(url, key).items())
+    return "\n" + "\n".join([*texts, "Serving until Ctrl-C."])
 
 
-def _ask(demo: _Demo, url: str) -> tuple[Path, str]:
-    """Ask the gateway as a client would, and write the picture into a file.
-
-    Raises: OSError with the answer's message.
-    """
-    body = {"model": "gpt-image-2", "prompt": demo.prompt, "size": demo.size}
-    request = urllib.request.Request(  # noqa: S310 - the gateway's own address
-        f"{url}/v1/images/generations",
-        data=json.dumps(body).encode(),
-        headers={"authorization": f"Bearer {demo.key}", "content-type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
-            answer = json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise OSError(json.load(error)["error"]["message"]) from error
-    path = demo.folder / f"{answer['created']}-{answer['size']}.png"
-    path.write_bytes(base64.b64decode(answer["data"][0]["b64_json"]))
-    return path, answer["size"]
-
-
-def _progress(text: str) -> None:
-    """One line that is written over, on a terminal; nothing elsewhere."""
-    if sys.stdout.isatty():
-        click.echo(f"\r{text:<70}\r", nl=False)
-
-
-def _config(demo: _Demo, vendor: str, speed: float) -> Config:
+def _config(wanted: Wanted, vendor: str, speed: float) -> Config:
     return Config.model_validate(
         {
             "upstream": {
@@ -188,10 +122,15 @@ def _config(demo: _Demo, vendor: str, speed: float) -> Config:
                 "api_key": "simulated",
                 "polling": {"scale": min(10.0, 1 / speed)},
             },
-            "keys": [{"name": "demo", "key": demo.key}],
-            "images": {"folder": str(demo.folder / "shelf")},
+            "keys": [{"name": "demo", "key": wanted.key}],
+            "images": {"folder": _shelf(wanted)},
         }
     )
+
+
+def _shelf(wanted: Wanted) -> str:
+    """Where the gateway keeps its own pictures."""
+    return str(wanted.folder / "shelf")
 
 
 def _listener(app: object, port: int, clock: Clock) -> Listener:

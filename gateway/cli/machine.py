@@ -110,7 +110,9 @@ def _taken(name: str, place: str, fault: OSError) -> Finding:
 
 def _standing(path: pathlib.Path) -> pathlib.Path:
     """Return the folder itself, or the nearest above it that exists."""
-    return next(place for place in (path, *path.parents, pathlib.Path("/")) if place.exists())
+    places = (path, *path.parents, pathlib.Path("/"))
+    # os.path's, for pathlib's raises where a folder above may not be looked into
+    return next(place for place in places if os.path.exists(place))  # noqa: PTH110
 
 
 def _size(path: pathlib.Path) -> int:

@@ -1,6 +1,6 @@
-"""What commands share: the ``--config`` option, and ending on a configuration's faults.
+"""What commands share: the ``--config`` option, and ending on what makes going on pointless.
 
-Owns: how faults are told on a terminal. Must not know: any command.
+Owns: how such faults are told on a terminal. Must not know: any command.
 """
 
 import sys
@@ -8,9 +8,11 @@ from typing import NoReturn
 
 import click
 
+from gateway.cli.findings import Finding
 from gateway.config.faults import ConfigFaults
 from gateway.config.loader import Loaded, load
 
+EXIT_FAILED = 1
 EXIT_FAULTS = 2
 
 config_option = click.option(
@@ -37,3 +39,10 @@ def exit_with(faults: ConfigFaults) -> NoReturn:
     count = len(faults.faults)
     click.echo(f"{count} fault{'s' if count > 1 else ''} in the configuration", err=True)
     sys.exit(EXIT_FAULTS)
+
+
+def exit_unfit(finding: Finding) -> None:
+    """Exit with 1, in the doctor's words, if what it found forbids to start."""
+    if finding.grade == "fail":
+        click.echo(f"{finding.subject}: {finding.message}\n{finding.advice}", err=True)
+        sys.exit(EXIT_FAILED)

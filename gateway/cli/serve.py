@@ -1,22 +1,64 @@
 """``serve``: run the gateway until it is told to stop.
 
-Owns: the command; which listeners there are and in which order they stop. Must not know: how
-anything works (``app.py`` builds, ``server.py`` listens).
+Owns: the command; which listeners there are and in which order they stop; what the log says of the
+process's own life. Must not know: how anything works (``app.py`` builds, ``server`` listens).
 """
 
 import asyncio
+import platform
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import click
 
-from gateway.app import Gateway
-from gateway.cli.options import config_option, loaded_or_exit
-from gateway.clock import SystemClock
-from gateway.config.sections import Config
+from gateway import __version__
+from gateway.app import Emit, Gateway
+from gateway.cli.machine import folder
+from gateway.cli.options import config_option, exit_unfit, loaded_or_exit
+from gateway.clock import Clock, SystemClock
+from gateway.config.sections import Config, Ops, Server, ServerBounds
 from gateway.ops.logs import configure
+from gateway.server.framing import Application
 from gateway.server.listener import Listener, ListenError, run_until_signal
 
 GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The process is up with this configuration; keys are told by name."""
+
+    version: str
+    python: str
+    vendor: str
+    models: tuple[str, ...]
+    keys: tuple[str, ...]
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """A listener accepts; ``url`` is how this machine reaches it, ``host`` what it is bound to."""
+
+    listener: str
+    url: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """A signal came; ``jobs`` are under way."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The process is about to end; ``uptime`` in seconds."""
+
+    version: str
+    uptime: float
 
 
 @click.command()
@@ -24,47 +66,87 @@ GRACE = 10.0
 def command(path: str | None) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
-    Exits with 0 after such a signal, with 1 if it cannot listen, with 2 if the configuration
-    cannot be used.
+    Logs to standard output. Exits with 0 after such a signal, with 1 if it cannot listen or keep
+    pictures, with 2 if the configuration cannot be used.
     """
     config = loaded_or_exit(path).config
+    exit_unfit(folder(config.images))
     sys.exit(asyncio.run(_serve(config)))
 
 
 async def _serve(config: Config) -> int:
     clock = SystemClock()
-    secrets = [config.upstream.api_key, *(key.key for key in config.keys)]
-    logs = configure(
-        config.log,
-        sys.stdout,
-        clock=clock,
-        secrets=[secret.get_secret_value() for secret in secrets],
-    )
+    logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
-    server, ops = config.server, config.ops
-    listeners = [
-        Listener(
-            gateway.clients, host=server.host, port=server.port, bounds=server.bounds, clock=clock
-        ),
-        Listener(
-            gateway.operators, host=ops.host, port=ops.port, bounds=server.bounds, clock=clock
-        ),
-    ]
+
+    async def stop() -> None:
+        logs.emit(Stopping(jobs=len(gateway.board.jobs())))
+        await gateway.drain()
+
+    begun = clock.monotonic()
+    logs.emit(_started(config))
+    listeners = _listeners(config, gateway, clock, logs.emit)
     try:
-        await _start(gateway, config)
-        await run_until_signal(listeners, grace=GRACE, on_stop=gateway.drain)
-    except (ListenError, click.ClickException) as error:
+        await gateway.start()
+        await run_until_signal(listeners, grace=GRACE, on_stop=stop)
+    except ListenError as error:
         click.echo(str(error), err=True)
         return 1
     finally:
         await gateway.stop()
+        logs.emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
         logs.close()
     return 0
 
 
-async def _start(gateway: Gateway, config: Config) -> None:
-    try:
-        await gateway.start()
-    except OSError as error:
-        folder = config.images.folder
-        raise click.ClickException(f"cannot use images.folder {folder}: {error}") from error
+class _Told(Listener):
+    """Tells its address once it listens; the port may have been the system's choice."""
+
+    def __init__(
+        self,
+        app: Application,
+        place: Server | Ops,
+        bounds: ServerBounds,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
+        super().__init__(app, host=place.host, port=place.port, bounds=bounds, clock=clock)
+        self._tell = tell
+
+    async def start(self) -> None:
+        """Listen, then tell."""
+        await super().start()
+        self._tell(self.url)
+
+
+def _listeners(config: Config, gateway: Gateway, clock: Clock, emit: Emit) -> list[Listener]:
+    """The clients' and the operators', which stops last."""
+
+    def listener(name: str, app: Application, place: Server | Ops) -> Listener:
+        def tell(url: str) -> None:
+            emit(Listening(listener=name, url=url, host=place.host))
+
+        return _Told(app, place, config.server.bounds, clock, tell)
+
+    return [
+        listener("clients", gateway.clients, config.server),
+        listener("operators", gateway.operators, config.ops),
+    ]
+
+
+def _started(config: Config) -> Started:
+    return Started(
+        version=__version__,
+        python=platform.python_version(),
+        vendor=config.upstream.base_url,
+        models=tuple(config.models),
+        keys=tuple(key.name for key in config.keys),
+        folder=config.images.folder,
+    )
+
+
+def _secrets(config: Config) -> list[str]:
+    """What must never be shown."""
+    token = [config.ops.token] if config.ops.token else []
+    secrets = [config.upstream.api_key, *(key.key for key in config.keys), *token]
+    return [secret.get_secret_value() for secret in secrets]

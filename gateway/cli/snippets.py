@@ -1,24 +1,24 @@
 """What to paste: the same request in Python, curl and Node.
 
-Owns: the texts. Must not know: whether anything listens. Each is whole and works as pasted.
+Owns: the texts. Must not know: whether anything listens. Each is whole and works as pasted; the
+one in Python has no indented block, which older interactive Pythons take wrong when it is pasted.
 """
 
 PROMPT = "A lighthouse in fog"
 
 _PYTHON = """\
 # pip install openai
-import base64
+import base64, pathlib
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}/v1", api_key="{key}")
 result = client.images.generate(model="gpt-image-2", prompt="{prompt}", size="1536x1024")
-with open("lighthouse.png", "wb") as file:
-    file.write(base64.b64decode(result.data[0].b64_json))
+pathlib.Path("lighthouse.png").write_bytes(base64.b64decode(result.data[0].b64_json))
 print("lighthouse.png", result.size)
 """
 
 _CURL = """\
-curl -sS {url}/v1/images/generations \\
+curl -sS -w '\\n' {url}/v1/images/generations \\
   -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
   -d '{{"model": "gpt-image-2", "prompt": "{prompt}", "response_format": "url"}}'
 """
