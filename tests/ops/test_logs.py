@@ -18,6 +18,7 @@ from gateway.events import Polled as TaskPolled
 from gateway.events import Refused, State, Stepped
 from gateway.facts import RequestEnded
 from gateway.jobs.journal import ObserverFailed, Stamp
+from gateway.jobs.runner import JobCrashed
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction
@@ -169,6 +170,17 @@ def test_what_is_no_event_is_an_error(opened: Opened) -> None:
 )
 def test_values_are_made_plain(value: object, shown: object) -> None:
     assert plain(value) == shown
+
+
+def test_a_fault_of_ours_is_told_with_its_way_here(opened: Opened) -> None:
+    try:
+        int("no")
+    except ValueError as error:
+        opened.logs.emit(JobCrashed(job_id="job_1", error=error))
+    (line,) = opened.lines()
+    assert line["error"].startswith("Traceback")
+    assert line["error"].endswith("ValueError: invalid literal for int() with base 10: 'no'\n")
+    assert "test_logs.py" in line["error"]
 
 
 def test_names_and_keys_are_made_from_classes() -> None:
