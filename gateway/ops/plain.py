@@ -10,6 +10,7 @@ import functools
 import json
 import pathlib
 import re
+import traceback
 from collections.abc import Mapping
 
 from gateway.facts import Remark
@@ -46,10 +47,17 @@ def plain(value: object) -> object:  # noqa: PLR0911 - one line per kind of valu
             return f"<{len(value)} bytes>"
         case pathlib.PurePath() | str():
             return str(value)
+        case BaseException():  # told by our own faults only: without its way here it is no help
+            return "".join(traceback.format_exception(value))
         case Mapping():
             return {str(key): plain(one) for key, one in value.items()}
         case tuple() | list() | set() | frozenset():
             return [plain(one) for one in value]
+    return _other(value)
+
+
+def _other(value: object) -> object:
+    """Show a dataclass by its fields, a note as it is written; of anything else the type alone."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return f"<{type(value).__name__}>"
     if {"name", "params"} == {field.name for field in dataclasses.fields(value)}:

@@ -17,8 +17,7 @@ from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
 from gateway.events import Stepped
 from gateway.facts import Crashed, RequestEnded
-from gateway.jobs.journal import ObserverFailed
-from gateway.jobs.runner import JobCrashed
+from gateway.events import JobCrashed, ObserverFailed
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults

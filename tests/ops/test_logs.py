@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import Log
-from gateway.events import ObserverFailed, Refused, State, Stepped
+from gateway.events import JobCrashed, ObserverFailed, Refused, State, Stepped
 from gateway.events import Polled as TaskPolled
 from gateway.facts import RequestEnded
 from gateway.jobs.journal import Stamp
@@ -169,6 +169,17 @@ def test_what_is_no_event_is_an_error(opened: Opened) -> None:
 )
 def test_values_are_made_plain(value: object, shown: object) -> None:
     assert plain(value) == shown
+
+
+def test_a_fault_of_ours_is_told_with_its_way_here(opened: Opened) -> None:
+    try:
+        int("no")
+    except ValueError as error:
+        opened.logs.emit(JobCrashed(job_id="job_1", error=error))
+    (line,) = opened.lines()
+    assert line["error"].startswith("Traceback")
+    assert line["error"].endswith("ValueError: invalid literal for int() with base 10: 'no'\n")
+    assert "test_logs.py" in line["error"]
 
 
 def test_names_and_keys_are_made_from_classes() -> None:

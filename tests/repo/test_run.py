@@ -199,12 +199,14 @@ def test_a_python_of_pyenv_is_found(project: Project) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("dance",)])
-def test_an_unknown_command_is_answered_with_the_usage(
+def test_an_unknown_command_is_named_and_answered_with_the_usage(
     project: Project, arguments: tuple[str, ...]
 ) -> None:
     done = project.run(*arguments)
     assert done.returncode == USAGE
-    assert done.stderr.startswith("usage: ./run")
+    said, usage, _ = done.stderr.partition("usage: ./run COMMAND")
+    assert usage
+    assert said == "".join(f"./run: there is no command '{word}'.\n" for word in arguments)
     assert project.calls.read_text() == ""
 
 
