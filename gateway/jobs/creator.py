@@ -95,7 +95,10 @@ class Creator:
             await self._drop(task, "another task of the request failed")
             raise job.error
         left = job.deadline - self._clock.monotonic()
-        if left <= 0 or not await self._governor.submits.turn(within=left):
+        turn = left > 0 and await self._governor.submits.turn(within=left)
+        if (
+            not turn or self._clock.monotonic() >= job.deadline
+        ):  # a turn may come at the last moment
             await self._drop(task, "no turn before the deadline")
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")
