@@ -158,6 +158,7 @@ class Runner:
             self._fail(job, error)
         finally:
             self._board.take(job)
+            job.reservation.release()  # before the answer, for its reader may ask for the next
             job.outcome.set_result(_merge(job))
             await job.release()
 
