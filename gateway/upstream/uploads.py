@@ -34,10 +34,16 @@ class Uploads:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def links(self, references: Sequence[Reference]) -> Mapping[Reference, str]:
-        """An address for each; order and repetition do not matter. Raises: GatewayError."""
+        """An address for each; order and repetition do not matter. Raises: GatewayError.
+
+        Either way all uploads have ended, so that the files may go: another request may wait for
+        one of them.
+        """
         wanted = list(dict.fromkeys(references))
-        addresses = await asyncio.gather(*(self._link(reference) for reference in wanted))
-        return dict(zip(wanted, addresses, strict=True))
+        tasks = [asyncio.ensure_future(self._link(reference)) for reference in wanted]
+        if tasks:
+            await asyncio.wait(tasks)
+        return {reference: task.result() for reference, task in zip(wanted, tasks, strict=True)}
 
     async def _link(self, reference: Reference) -> str:
         if isinstance(reference, RemotePicture):
