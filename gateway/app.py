@@ -5,6 +5,7 @@ and stopping. Must not know: how any part works. Nothing here runs at import.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from gateway.upstream.download import Bounds, Downloads
 from gateway.upstream.governor import Governor
 from gateway.upstream.toapis import Toapis
 from gateway.upstream.uploads import Uploads
-from gateway.web.clients import Outgoing
+from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
 
 Emit = Callable[[object], None]
@@ -56,6 +57,7 @@ class Gateway:
         self.board = Board()
         self._store = MemoryStore()
         self._journal = Journal(self._store, (emit,))
+        self._spool = str(Path(config.images.folder) / "spool")
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
         policy = Policy(
@@ -63,15 +65,21 @@ class Gateway:
             hosts=frozenset(config.images.fetch_from),
             only_hosts=frozenset(config.upstream.result_hosts),
         )
-        self._outgoing = Outgoing(config.upstream, policy)
+        self._outgoing = Outgoing(config.upstream)
+        self._results = Files(config.upstream, policy)
         bounds = Bounds(config.images.result, config.upstream.download_time)
-        self._downloads = Downloads(self._outgoing, policy, clock, bounds)
+        self._downloads = Downloads(self._results, policy, clock, bounds)
         self._governor = Governor(
             config.upstream.submit_per_second, config.upstream.query_per_second, clock
         )
         self._upstream = Toapis(config.upstream, self._outgoing, clock)
         self._poller = Poller(
-            self._upstream, self._governor, self._journal, clock, config.upstream.polling
+            self._upstream,
+            self._governor,
+            self._journal,
+            clock,
+            config.upstream.polling,
+            config.upstream.settle_time,
         )
         self._runner = self._make_runner(config, clock)
         self.clients = self._clients(config, clock, emit)
@@ -80,8 +88,12 @@ class Gateway:
         self._loops: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
-        """Take up the shelf, and set the loops going."""
+        """Take up the shelf, clear what callers' files a dead process left, set the loops going.
+
+        Raises: OSError if the folder of pictures cannot be used.
+        """
         await self._shelf.open()
+        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
         self._loops = (
             asyncio.create_task(self._poller.run(), name="poller"),
             asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
@@ -100,7 +112,8 @@ class Gateway:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._outgoing.close()
+        for client in (self._outgoing, self._results, self._callers):
+            await client.close()
         await self._store.close()
         self._workshop.close()
 
@@ -116,16 +129,19 @@ class Gateway:
         return Runner(line, self._shelf, self._journal, self.board, clock, follow)
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
-        callers = Policy(hosts=frozenset(config.images.fetch_from))
+        # A policy, connections and turns of their own: callers' links must neither reach what the
+        # vendor's may, nor keep a paid result waiting.
+        policy = Policy(hosts=frozenset(config.images.fetch_from))
+        self._callers = Files(config.upstream, policy)
         bounds = Bounds(config.images.bounds.bytes, config.upstream.download_time)
-        fetching = Downloads(self._outgoing, callers, clock, bounds)
+        fetching = Downloads(self._callers, policy, clock, bounds)
         reading = Reading(
             bounds=config.server.bounds,
             picture_bounds=config.images.bounds,
             strict=config.server.compatibility == "strict",
-            spool_folder=str(Path(config.images.folder) / "spool"),
+            spool_folder=self._spool,
             pictures=self._workshop,
-            remote=RemotePictures(callers, fetching),
+            remote=RemotePictures(policy, fetching),
             clock=clock,
         )
         desk = Desk(

@@ -27,6 +27,11 @@ an error becomes is one table in ``openai/responses.py``.
 
 from dataclasses import dataclass
 
+# A shorter secret is a word like others; of a long one so much tells it from all else.
+_SHORTEST = 8
+_TELLING = 24
+_WITHHELD = "[removed]"
+
 
 @dataclass(frozen=True, slots=True)
 class Bought:
@@ -62,6 +67,21 @@ class GatewayError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.bought = bought
+
+    def withhold(self, secret: str) -> None:
+        """Take a key or a prompt out of the message, where the vendor has repeated it.
+
+        The message is one line, and may have been cut: where only the secret's beginning is found,
+        nothing that follows is kept either.
+        """
+        words = " ".join(secret.split())
+        start = self.message.find(words[:_TELLING])
+        if len(words) < _SHORTEST or start < 0:
+            return
+        if words in self.message:
+            self.message = self.message.replace(words, _WITHHELD)
+        else:
+            self.message = self.message[:start] + _WITHHELD
 
 
 class RequestError(GatewayError):

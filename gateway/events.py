@@ -191,3 +191,46 @@ class Stepped:
 
     event: TaskEvent
     state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectingHindered:
+    """This machine kept a paid picture from being stored; it is tried again."""
+
+    level: ClassVar[str] = "error"
+
+    job_id: str
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCrashed:
+    """A fault of ours ended a job."""
+
+    level: ClassVar[str] = "error"
+
+    job_id: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAbandoned:
+    """The process ends before a job does; what it bought is named here for the last time."""
+
+    level: ClassVar[str] = "error"
+
+    job_id: str
+    upstream_ids: tuple[str, ...]
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverFailed:
+    """One of those who watch raised; the job went on."""
+
+    level: ClassVar[str] = "error"
+
+    observer: str
+    event: str
+    error: str

@@ -1,8 +1,11 @@
-"""A clock that goes when it is told to, and jumps ahead when everybody waits for it."""
+"""A clock that goes when it is told to, and jumps ahead when everybody waits for it; and one that
+runs faster than the wall's.
+"""
 
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -66,6 +69,23 @@ class FakeClock:
         if not future.done():
             future.set_result(None)
         await _settle()
+
+
+class QuickClock:
+    """The system's time, ``pace`` times as fast: real sockets, but no long pauses between calls."""
+
+    def __init__(self, pace: float) -> None:
+        self._pace = pace
+        self._start = time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return self._start + (time.monotonic() - self._start) * self._pace
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self._pace)
 
 
 async def _settle() -> None:

@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from gateway.cli.findings import Answer, Asker
 from gateway.config.sections import Upstream
 from gateway.web.clients import Interrupted, Outgoing
-from gateway.web.policy import Policy
 
 
 @contextlib.asynccontextmanager
 async def asking(upstream: Upstream) -> AsyncIterator[Asker]:
     """Give the client that asks the vendor, open for the length of a report."""
-    outgoing = Outgoing(upstream, Policy())
+    outgoing = Outgoing(upstream)
     try:
         yield _Asker(outgoing)
     finally:

@@ -41,7 +41,11 @@ class LiveTask:
 
 @dataclass(slots=True)
 class Job:
-    """A wish under way. ``started`` and ``deadline`` are monotonic seconds."""
+    """A wish under way. ``started``, ``deadline`` and ``give_up`` are monotonic seconds.
+
+    After ``deadline`` nobody is kept waiting, after ``give_up`` its tasks are not followed any
+    more. ``deserted`` says that whoever waited has left, so that nothing more need be bought.
+    """
 
     job_id: str
     key_name: str
@@ -49,11 +53,13 @@ class Job:
     created_at: float
     started: float
     deadline: float
+    give_up: float
     tasks: tuple[LiveTask, ...]
     outcome: asyncio.Future[Outcome]
     reservation: Reservation
     release: Release
     waiters: int = 0
+    deserted: bool = False
     error: GatewayError | None = None
 
     @property

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import ResultUnusable, TaskFailed
-from gateway.events import Collected, LinkDead
+from gateway.events import Collected, CollectingHindered, LinkDead
 from gateway.images.finish import Finished, UnusableResult
 from gateway.images.shelf import Shelf, Shelved
 from gateway.jobs.board import Job, LiveTask
@@ -21,6 +21,8 @@ from gateway.translate.model import Finish, Note
 from gateway.upstream import download
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
 from gateway.upstream.governor import Governor
+
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Fetcher(Protocol):
@@ -89,12 +91,28 @@ class Collector:
     ) -> tuple[Shelved, tuple[Note, ...]]:
         """One picture; a link that gives none is looked up afresh once."""
         try:
-            return await self._keep(job, link)
+            return await self._keep_patiently(job, task, link)
         except _Unusable:
             fresh = await self._asker.fresh_link(task, place)
             if fresh is None:
                 raise
-        return await self._keep(job, fresh)
+        return await self._keep_patiently(job, task, fresh)
+
+    async def _keep_patiently(
+        self, job: Job, task: LiveTask, link: str
+    ) -> tuple[Shelved, tuple[Note, ...]]:
+        """Keep a picture; a fault of this machine (a full disk) is waited out: it is paid for."""
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return await self._keep(job, link)
+            except OSError as error:
+                told = CollectingHindered(
+                    job_id=job.job_id, task_id=task.entry.task_id, reason=str(error.strerror)
+                )
+                self._journal.announce(told)
+                if not await self._asker.pause(next(pauses, _PAUSES[-1]), job.give_up):
+                    raise
 
     async def _keep(self, job: Job, link: str) -> tuple[Shelved, tuple[Note, ...]]:
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
@@ -113,7 +131,7 @@ class Collector:
 
 
 class Asker:
-    """A fresh look at a task, for the sake of its links."""
+    """Time, and a fresh look at a task for the sake of its links."""
 
     def __init__(self, upstream: Upstream, governor: Governor, clock: Clock) -> None:
         self._upstream = upstream
@@ -123,6 +141,13 @@ class Asker:
     def wall(self) -> float:
         """Now, in Unix seconds."""
         return self._clock.wall()
+
+    async def pause(self, seconds: float, until: float) -> bool:
+        """Wait, if it can be done ``until`` then (monotonic seconds)."""
+        if self._clock.monotonic() + seconds > until:
+            return False
+        await self._clock.sleep(seconds)
+        return True
 
     async def fresh_link(self, task: LiveTask, place: int) -> str | None:
         """The link of the picture at ``place`` as the vendor names it now; None if it does not."""

@@ -77,6 +77,7 @@ class Creator:
                 await self._pause_throttled(job, task, pause)
             except base.CreateRefused as outcome:
                 await self._tell(task, Refused(**self._stamp(task), reason=outcome.reason))
+                outcome.error.withhold(task.spec.prompt)
                 raise outcome.error from outcome
             except base.CreateLost as outcome:
                 await self._tell(task, CreateLost(**self._stamp(task), reason=outcome.reason))
@@ -90,11 +91,15 @@ class Creator:
 
     async def _await_turn(self, job: Job, task: LiveTask) -> None:
         """Wait for the account's allowance, unless the request is past helping."""
+        left = job.deadline - self._clock.monotonic()
+        came = left > 0 and await self._governor.submits.turn(within=left)
         if job.error is not None:
             await self._drop(task, "another task of the request failed")
             raise job.error
-        left = job.deadline - self._clock.monotonic()
-        if left <= 0 or not await self._governor.submits.turn(within=left):
+        if job.deserted:
+            await self._drop(task, "the caller has left")
+            raise UpstreamUnavailable("The caller left before anything was bought.")
+        if not came:
             await self._drop(task, "no turn before the deadline")
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")

@@ -6,24 +6,13 @@ do, which backend the store is. An observer that fails is reported and never rea
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypedDict
+from typing import TypedDict
 
-from gateway.events import Polled, PollFailed, State, Stepped, TaskEvent
+from gateway.events import ObserverFailed, Polled, PollFailed, State, Stepped, TaskEvent
 from gateway.jobs.machine import step
 from gateway.state.base import JobRow, Store
 
 Observer = Callable[[object], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObserverFailed:
-    """One of those who watch raised; the job went on."""
-
-    level: ClassVar[str] = "error"
-
-    observer: str
-    event: str
-    error: str
 
 
 class Stamp(TypedDict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.config.sections import Polling
-from gateway.errors import DeadlineExceeded, GatewayError, TaskFailed
+from gateway.errors import DeadlineExceeded, GatewayError, ResultUnusable, TaskFailed
 from gateway.events import Polled, PollFailed, Succeeded, Vanished
 from gateway.events import TaskFailed as TaskFailedEvent
 from gateway.jobs.board import LiveTask
@@ -25,6 +25,7 @@ from gateway.upstream.governor import Governor
 
 # A freshly accepted task may not be known everywhere at once, so one "unknown" proves nothing.
 _UNKNOWN_TIMES = 5
+_EMPTY_TIMES = 2
 _LONGEST_HINT = 60.0
 _FORGOTTEN = "The image service no longer knows the task it had accepted."
 _TOO_LONG = "The image service did not finish the task in time."
@@ -40,6 +41,8 @@ class _Followed:
     end: asyncio.Future[TaskStatus | GatewayError]
     asked: int = 0
     unknown: int = 0
+    unknown_since: float = 0.0
+    empty: int = 0
 
 
 @dataclass(order=True, slots=True)
@@ -59,12 +62,14 @@ class Poller:
         journal: Journal,
         clock: Clock,
         section: Polling,
+        settle_time: float,
     ) -> None:
         self._upstream = upstream
         self._governor = governor
         self._journal = journal
         self._clock = clock
         self._section = section
+        self._settle_time = settle_time
         self._experience = Experience(section.scale)
         self._heap: list[_Due] = []
         self._turns = itertools.count()
@@ -146,19 +151,28 @@ class Poller:
         try:
             status = await self._upstream.status(task.upstream_id or task.entry.task_id)
         except StatusUnavailable as error:
-            if error.retry_after is not None:
+            if error.throttled and error.retry_after is not None:
                 self._governor.queries.pause(min(error.retry_after, _LONGEST_HINT))
             await self._note_failure(followed, error.reason)
             return error.retry_after
         except TaskUnknown as error:
+            now = self._clock.monotonic()
             followed.unknown += 1
-            if followed.unknown < _UNKNOWN_TIMES:
+            if followed.unknown == 1:
+                followed.unknown_since = now
+            settled = now - followed.unknown_since >= self._settle_time
+            if followed.unknown < _UNKNOWN_TIMES or not settled:
                 await self._note_failure(followed, "unknown")
             else:
                 gone = TaskFailed(_FORGOTTEN, code="upstream_task_unknown")
                 await self._vanish(followed, f"unknown to the upstream ({error})", gone)
             return None
         followed.unknown = 0
+        if isinstance(status.failure, ResultUnusable) and followed.empty < _EMPTY_TIMES:
+            # Done, but no picture is named: it may only be late with that.
+            followed.empty += 1
+            await self._note_failure(followed, "done without a picture")
+            return None
         await self._judge(followed, status)
         return None
 
@@ -180,7 +194,10 @@ class Poller:
             return True
         if status.phase == "failed":
             failure = status.failure or TaskFailed("The upstream failed.", code="upstream_error")
-            await self._journal.tell(task.entry, TaskFailedEvent(**stamp, reason=failure.message))
+            failure.withhold(task.spec.prompt)
+            await self._journal.tell(
+                task.entry, TaskFailedEvent(**stamp, reason=failure.code or "")
+            )
             followed.end.set_result(failure)
             return True
         await self._journal.tell(

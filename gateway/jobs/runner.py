@@ -7,11 +7,11 @@ the vendor. A caller who leaves, or whose time runs out, is a waiter leaving: th
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, Draining, GatewayError, InternalError
-from gateway.events import Dropped
+from gateway.events import Dropped, JobAbandoned, JobCrashed
 from gateway.images.shelf import Reservation, Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
 from gateway.jobs.collector import Collector
@@ -30,16 +30,6 @@ _PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
 
 class CallerLeft(Exception):
     """The connection ended before the answer; nobody is left to tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCrashed:
-    """A fault of ours ended a job."""
-
-    level: ClassVar[str] = "error"
-
-    job_id: str
-    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +104,14 @@ class Runner:
         Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
         """
         job.waiters += 1
+        job.deserted = False
         try:
             left = max(0.0, until - self._clock.monotonic())
             waited: set[asyncio.Future[Any]] = {job.outcome, gone}
             await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             job.waiters -= 1
+            job.deserted = job.waiters == 0
         if job.outcome.done():
             return job.outcome.result()
         if gone.done():
@@ -153,6 +145,7 @@ class Runner:
             created_at=wall,
             started=wish.arrived,
             deadline=wish.arrived + wish.seconds,
+            give_up=wish.arrived + wish.seconds + self._follow,
             tasks=tuple(LiveTask(Entry(name, task_id(wall)), spec) for spec in wish.plan.tasks),
             outcome=asyncio.get_running_loop().create_future(),
             reservation=reservation,
@@ -165,6 +158,9 @@ class Runner:
             await asyncio.gather(*(self._serve(job, task, links) for task in job.tasks))
         except asyncio.CancelledError:
             job.error = Draining(_STOPPED)
+            states = tuple(task.entry.state.value for task in job.tasks)
+            told = JobAbandoned(job_id=job.job_id, upstream_ids=job.upstream_ids, states=states)
+            self._journal.announce(told)
             raise
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
             self._fail(job, error)
@@ -189,8 +185,7 @@ class Runner:
         """One task from intent to shelf. A failure leaves its siblings running: they are paid."""
         try:
             accepted = await self._line.creator.buy(job, task, links)
-            until = job.deadline + self._follow
-            done = await self._line.poller.follow(task, accepted, until)
+            done = await self._line.poller.follow(task, accepted, job.give_up)
             await self._line.collector.collect(job, task, done)
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
             self._fail(job, error)

@@ -48,13 +48,17 @@ class SegmentsResponse:
             await _start(send, 200, {**self._headers, "content-type": "application/json"}, length)
             for segment in self._segments:
                 if isinstance(segment, Shelved):
-                    await _send_base64(send, files.pop(0))
+                    await self._send_base64(send, files.pop(0))
                 else:
                     await _send(send, segment)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         if not self._gone.done():
             for shelved in pictures:
                 self._shelf.delivered(shelved.token)
+
+    async def _send_base64(self, send: Send, file: BinaryIO) -> None:
+        while not self._gone.done() and (piece := await asyncio.to_thread(_encoded, file)):
+            await _send(send, piece)
 
     def _open(self, pictures: list[Shelved], stack: contextlib.ExitStack) -> list[BinaryIO]:
         return [stack.enter_context(self._shelf.open_for_reading(one)) for one in pictures]
@@ -63,20 +67,29 @@ class SegmentsResponse:
 class PictureResponse:
     """A picture as itself, as an ASGI response; ``HEAD`` gets the headers only."""
 
-    def __init__(self, shelved: Shelved, headers: Mapping[str, str], shelf: Shelf) -> None:
+    def __init__(
+        self,
+        shelved: Shelved,
+        headers: Mapping[str, str],
+        shelf: Shelf,
+        gone: asyncio.Future[None],
+    ) -> None:
         self._shelved = shelved
         self._headers = headers
         self._shelf = shelf
+        self._gone = gone
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it, and mark it fetched when its last byte was handed over."""
+        """Send it, and mark it fetched when its last byte was handed over to somebody."""
         with await asyncio.to_thread(self._shelf.open_for_reading, self._shelved) as file:
             await _start(send, 200, self._headers, self._shelved.size)
             if scope["method"] != "HEAD":
-                while piece := await asyncio.to_thread(file.read, _PIECE):
+                while not self._gone.done() and (
+                    piece := await asyncio.to_thread(file.read, _PIECE)
+                ):
                     await _send(send, piece)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        if scope["method"] != "HEAD":
+        if scope["method"] != "HEAD" and not self._gone.done():
             self._shelf.fetched(self._shelved.token)
 
 
@@ -94,11 +107,6 @@ async def _start(send: Send, status: int, headers: Mapping[str, str], length: in
 
 async def _send(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _send_base64(send: Send, file: BinaryIO) -> None:
-    while piece := await asyncio.to_thread(_encoded, file):
-        await _send(send, piece)
 
 
 def _encoded(file: BinaryIO) -> bytes:

@@ -22,7 +22,7 @@ from gateway.openai.bodies import ClientGone
 from gateway.openai.delivery import PictureResponse
 from gateway.openai.paths import CanonicalPaths
 from gateway.openai.responses import render_error
-from gateway.openai.serving import Desk, ImagesEndpoint, base_url, facts_of
+from gateway.openai.serving import Desk, ImagesEndpoint, base_url, facts_of, hang_up
 from gateway.openai.tokens import token_of
 from gateway.translate.plan import find_model
 
@@ -30,6 +30,8 @@ from gateway.translate.plan import find_model
 _MODEL_CREATED = 1_776_729_600
 # What proxies log for a client that left before its answer; nobody reads it.
 _CLIENT_CLOSED = 499
+# The retired endpoint has no prompt; tools that still call it mean this.
+_VARIATION = "Create a variation of this image: keep its subject and style, change its details."
 _IMAGE_HEADERS = {
     "access-control-allow-origin": "*",
     "content-security-policy": "default-src 'none'; sandbox",
@@ -44,9 +46,11 @@ def clients_app(desk: Desk, outer: Sequence[Middleware] = ()) -> ASGIApp:
     ``outer`` comes before all else but Starlette's own last resort, which then has nothing to do.
     """
     small = SmallEndpoints(desk)
+    variations = ImagesEndpoint(desk, "edit", standing_prompt=_VARIATION, route="variations")
     routes = [
         Route("/v1/images/generations", ImagesEndpoint(desk, "generation"), methods=["POST"]),
         Route("/v1/images/edits", ImagesEndpoint(desk, "edit"), methods=["POST"]),
+        Route("/v1/images/variations", variations, methods=["POST"]),
         Route("/v1/models", small.models, methods=["GET"]),
         Route("/v1/models/{name:path}", small.model, methods=["GET"]),
         Route("/images/{file}", PictureEndpoint(desk), methods=["GET", "HEAD"]),
@@ -113,7 +117,8 @@ class PictureEndpoint:
             "content-disposition": f'inline; filename="{shelved.filename}"',
             "content-type": shelved.media_type,
         }
-        await PictureResponse(shelved, headers, self._desk.shelf)(scope, receive, send)
+        async with hang_up(receive) as gone:
+            await PictureResponse(shelved, headers, self._desk.shelf, gone)(scope, receive, send)
 
 
 def _model(name: str) -> dict[str, object]:

@@ -45,21 +45,32 @@ class Desk:
 
 
 class ImagesEndpoint:
-    """``POST /v1/images/generations`` or ``/edits``, as an ASGI app."""
+    """``POST /v1/images/generations`` or ``/edits``, as an ASGI app.
 
-    def __init__(self, desk: Desk, kind: Kind) -> None:
+    A ``standing_prompt`` stands in for the caller's own, where the endpoint knows none.
+    """
+
+    def __init__(
+        self, desk: Desk, kind: Kind, standing_prompt: str | None = None, route: str | None = None
+    ) -> None:
         self._desk = desk
         self._kind = kind
+        self._standing_prompt = standing_prompt
+        self._route = route or f"{kind}s"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises: GatewayError, ClientGone, CallerLeft."""
         arrived = self._desk.clock.monotonic()
         request, facts = Request(scope, receive), facts_of(scope)
-        facts.route = f"{self._kind}s"
+        facts.route = self._route
         key = self._desk.keys.identify(token_of(request.headers))
         facts.key_name = key.name
         received = await read_request(
-            self._kind, dict(request.headers), receive, self._desk.reading
+            self._kind,
+            dict(request.headers),
+            receive,
+            self._desk.reading,
+            standing_prompt=self._standing_prompt,
         )
         facts.phases["read"] = self._desk.clock.monotonic() - arrived
         wish = await self._wish(request, received, key.name, arrived)

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from gateway.events import FINAL, Created, Found, State, TaskEvent
 from gateway.state.base import JobRow, TaskRow
+from gateway.translate.model import Plan
 
 
 class MemoryStore:
-    """Keeps at most ``most`` jobs that are over; running ones are never forgotten."""
+    """Keeps at most ``most`` jobs that are over, without prompts; running ones always."""
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
@@ -31,6 +32,7 @@ class MemoryStore:
         tasks = tuple(_after(task, event, state) for task in job.tasks)
         self._jobs[event.job_id] = replace(job, tasks=tasks)
         if all(task.state in FINAL for task in tasks):
+            self._jobs[event.job_id] = replace(job, tasks=tasks, plan=_without_prompt(job.plan))
             self._over[event.job_id] = None
             self._forget()
         else:
@@ -48,6 +50,10 @@ class MemoryStore:
             oldest = next(iter(self._over))
             del self._over[oldest]
             del self._jobs[oldest]
+
+
+def _without_prompt(plan: Plan) -> Plan:
+    return replace(plan, tasks=tuple(replace(task, prompt="") for task in plan.tasks))
 
 
 def _after(task: TaskRow, event: TaskEvent, state: State) -> TaskRow:

@@ -66,12 +66,18 @@ class CreateLost(CreateOutcome):
 
 
 class StatusUnavailable(Exception):
-    """A question about a task got no usable answer; ask again later."""
+    """A question about a task got no usable answer; ask again later.
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    ``throttled`` says that it is the account that is asked for patience, not this task.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: float | None = None, *, throttled: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.throttled = throttled
 
 
 class TaskUnknown(Exception):

@@ -12,32 +12,45 @@ class Allowance:
 
     def __init__(self, per_second: float, clock: Clock) -> None:
         self._gap = 1 / per_second
-        self._burst = max(self._gap, 1.0)
+        self._slack = max(0.0, 1.0 - self._gap)
         self._clock = clock
-        self._next = 0.0
+        self._next = clock.monotonic() - self._slack
+        self._held = self._next
+        self._pauses = 0
 
     def __repr__(self) -> str:
-        ahead = max(0.0, self._next - self._clock.monotonic())
-        return f"Allowance({1 / self._gap:g}/s, {ahead:.1f} s taken)"
+        return f"Allowance({1 / self._gap:g}/s, next in {self.wait():.1f} s)"
 
     def wait(self) -> float:
         """Seconds until a turn taken now would come; takes nothing."""
-        now = self._clock.monotonic()
-        return max(0.0, max(now, self._next) + self._gap - self._burst - now)
+        return max(0.0, self._next - self._clock.monotonic())
 
     async def turn(self, within: float | None = None) -> bool:
-        """Wait for a turn, and take it; False at once if it would not come ``within`` seconds."""
-        wait = self.wait()
-        if within is not None and wait > within:
-            return False
-        self._next = max(self._clock.monotonic(), self._next) + self._gap
-        if wait > 0:
-            await self._clock.sleep(wait)
-        return True
+        """Wait for a turn, and take it; False as soon as it would not come ``within`` seconds.
+
+        A pause that comes meanwhile voids the turn that was waited for; a later one is taken.
+        """
+        until = None if within is None else self._clock.monotonic() + within
+        while True:
+            now = self._clock.monotonic()
+            wait = self.wait()
+            if until is not None and now + wait > until:
+                return False
+            self._next = max(self._next, now - self._slack) + self._gap
+            pauses = self._pauses
+            if wait > 0:
+                await self._clock.sleep(wait)
+            if pauses == self._pauses:
+                return True
 
     def pause(self, seconds: float) -> None:
         """The vendor asked for patience: no turn before ``seconds`` have passed."""
-        self._next = max(self._next, self._clock.monotonic() + seconds + self._burst - self._gap)
+        until = self._clock.monotonic() + seconds
+        if until > self._held:
+            self._held = until
+            self._pauses += 1
+            # Turns that were given out are void, so the count starts again from here.
+            self._next = until
 
 
 class Governor:

@@ -8,14 +8,15 @@ what live clients have met.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import GatewayError, UpstreamUnavailable
 from gateway.translate.model import Picture, Reference, TaskSpec
 from gateway.upstream.base import (
     CreateLost,
@@ -27,8 +28,9 @@ from gateway.upstream.base import (
     TaskUnknown,
 )
 from gateway.upstream.wire import (
+    Fault,
     Json,
-    has_pictures,
+    names_pictures,
     no_channel,
     parse,
     read_fault,
@@ -42,10 +44,22 @@ from gateway.upstream.wire import (
 from gateway.web.clients import Answer, Interrupted, Method, NotConnected, Part
 from gateway.web.headers import retry_after
 
-_IN_THREAD = 256 * 1024
+T = TypeVar("T")
+
+_IN_THREAD = 64 * 1024
+# What reading a body of the wrong types may raise; no answer may end a paid task.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# Sent elsewhere by its address, so it was not taken here.
+_ELSEWHERE = {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+}
 _ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 _PERHAPS_ACCEPTED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 _NOT_UPLOADED = "The image service could not be reached to upload a picture."
+_UNREAD = "The image service's answer to the upload of a picture made no sense."
 _NO_SUCH_TASK = {"task_not_exist", "task_not_found"}
 
 
@@ -95,16 +109,18 @@ class Toapis:
                     "POST", self._uploads, self._headers, self._section.upload_time, part
                 )
             except Interrupted as error:
-                raise UpstreamUnavailable(
-                    "The image service could not be reached to upload a picture.",
-                    code="upstream_unavailable",
-                ) from error
-        body = await _json(answer)
+                raise UpstreamUnavailable(_NOT_UPLOADED, code="upstream_unavailable") from error
+        return await _read(answer, self._uploaded)
+
+    def _uploaded(self, answer: Answer, body: Json) -> str:
         data = body.get("data")
         url = data.get("url") if isinstance(data, dict) else None
-        if answer.status in _ACCEPTED and body.get("success") is not False and url:
-            return str(url)
-        raise refusal(read_fault(answer, body), retry_after(answer.headers, self._clock.wall()))
+        accepted = answer.status in _ACCEPTED and body.get("success") is not False
+        if accepted and isinstance(url, str) and url:
+            return url
+        if answer.status in _ACCEPTED and not says_no(body):
+            raise UpstreamUnavailable(_UNREAD, code="upstream_unavailable")
+        raise self._refused(read_fault(answer, body), answer)
 
     async def create(
         self, spec: TaskSpec, links: Mapping[Reference, str], task_id: str
@@ -120,43 +136,70 @@ class Toapis:
             raise CreateNotSent(error.reason) from error
         except Interrupted as error:
             raise CreateLost(error.reason) from error
-        return await self._created(answer, task_id)
+        try:
+            return await _read(answer, partial(self._created, task_id))
+        except _UNREADABLE as error:
+            raise CreateLost(f"unreadable answer ({type(error).__name__})") from error
 
-    async def _created(self, answer: Answer, task_id: str) -> TaskStatus:
-        body = await _json(answer)
+    def _created(self, task_id: str, answer: Answer, body: Json) -> TaskStatus:
+        """What an answer to a create means. Only an explicit no is held for a refusal."""
         fault = read_fault(answer, body)
-        pause = retry_after(answer.headers, self._clock.wall())
-        if answer.status in _ACCEPTED:
-            if task_id_in(body) or has_pictures(body):
-                return read_status(body, task_id)
-            if says_no(body):
-                raise CreateRefused(fault.word, refusal(fault, pause))
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            if task_id_in(body) or names_pictures(body):
+                return self._status(body, task_id)
+            if answer.status in _ACCEPTED and says_no(body):
+                raise CreateRefused(fault.word, self._refused(fault, answer))
             raise CreateLost("answer without a task id")
         if says_later(fault):
-            raise CreateThrottled(fault.word, pause)
-        failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not no_channel(fault)
-        if failed or answer.status in _PERHAPS_ACCEPTED:
-            raise CreateLost(fault.word)
-        raise CreateRefused(fault.word, refusal(fault, pause))
+            raise CreateThrottled(fault.word, self._pause(answer))
+        refused = HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        said_no = answer.status in _ELSEWHERE or no_channel(fault) or refused
+        if said_no and answer.status not in _PERHAPS_ACCEPTED:
+            raise CreateRefused(fault.word, self._refused(fault, answer))
+        raise CreateLost(fault.word)
 
     async def status(self, task_id: str) -> TaskStatus:
         """Ask about a task, by either id. Raises: StatusUnavailable, TaskUnknown."""
         url = f"{self._tasks}/{quote(task_id, safe='')}"
         try:
             answer = await self._outgoing.call("GET", url, self._headers, self._section.status_time)
+            return await _read(answer, partial(self._told, task_id))
         except Interrupted as error:
             raise StatusUnavailable(error.reason) from error
-        body = await _json(answer)
+        except _UNREADABLE as error:
+            raise StatusUnavailable(f"unreadable answer ({type(error).__name__})") from error
+
+    def _told(self, task_id: str, answer: Answer, body: Json) -> TaskStatus:
         if answer.status == HTTPStatus.OK and task_id_in(body):
-            return read_status(body, task_id)
+            return self._status(body, task_id)
         fault = read_fault(answer, body)
-        if answer.status == HTTPStatus.NOT_FOUND or fault.code in _NO_SUCH_TASK:
+        # A bare 404 is a proxy's; only the vendor can say that it knows no such task.
+        if fault.code in _NO_SUCH_TASK or (answer.status == HTTPStatus.NOT_FOUND and says_no(body)):
             raise TaskUnknown(fault.word)
-        raise StatusUnavailable(fault.word, retry_after(answer.headers, self._clock.wall()))
+        throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        raise StatusUnavailable(fault.word, self._pause(answer), throttled=throttled)
+
+    def _refused(self, fault: Fault, answer: Answer) -> GatewayError:
+        error = refusal(fault, self._pause(answer))
+        error.withhold(self._section.api_key.get_secret_value())
+        return error
+
+    def _status(self, body: Json, asked: str) -> TaskStatus:
+        status = read_status(body, asked)
+        if status.failure is not None:
+            status.failure.withhold(self._section.api_key.get_secret_value())
+        return status
+
+    def _pause(self, answer: Answer) -> float | None:
+        return retry_after(answer.headers, self._clock.wall())
 
 
-async def _json(answer: Answer) -> Json:
-    """The body as an object; large ones are parsed in a thread."""
+async def _read(answer: Answer, read: Callable[[Answer, Json], T]) -> T:
+    """Parse a body and read it; large ones in a thread, for both take their time."""
+
+    def parsed_and_read() -> T:
+        return read(answer, parse(answer.body))
+
     if len(answer.body) > _IN_THREAD:
-        return await asyncio.to_thread(parse, answer.body)
-    return parse(answer.body)
+        return await asyncio.to_thread(parsed_and_read)
+    return parsed_and_read()

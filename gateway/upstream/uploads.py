@@ -34,10 +34,21 @@ class Uploads:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def links(self, references: Sequence[Reference]) -> Mapping[Reference, str]:
-        """An address for each; order and repetition do not matter. Raises: GatewayError."""
+        """An address for each; order and repetition do not matter. Raises: GatewayError.
+
+        Returns only when no upload needs the references' files any more, for another job may have
+        joined an upload that this one began.
+        """
         wanted = list(dict.fromkeys(references))
-        addresses = await asyncio.gather(*(self._link(reference) for reference in wanted))
-        return dict(zip(wanted, addresses, strict=True))
+        given = await asyncio.gather(
+            *(self._link(reference) for reference in wanted), return_exceptions=True
+        )
+        addresses: dict[Reference, str] = {}
+        for reference, address in zip(wanted, given, strict=True):
+            if isinstance(address, BaseException):
+                raise address
+            addresses[reference] = address
+        return addresses
 
     async def _link(self, reference: Reference) -> str:
         if isinstance(reference, RemotePicture):

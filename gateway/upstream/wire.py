@@ -6,6 +6,7 @@ Where sources differ this side is tolerant: an unknown status word means "still 
 are looked for in every place they have been seen.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,7 @@ _WORDS: Mapping[str, Phase] = {
     **dict.fromkeys(("failed", "failure", "error", "cancelled", "canceled", "expired"), "failed"),
 }
 
+_WELL = frozenset(("success", "ok", "200", "0", ""))
 _UNFUNDED = frozenset(
     ("insufficient_quota", "payment_required", "quota_not_enough", "insufficient_user_quota")
 )
@@ -60,7 +62,15 @@ _BLOCKED = "Your request was rejected by the safety system."
 _OPERATORS = "This is for the gateway's operator to mend."
 _SETTING = f"{_OPERATORS} The setting is models.<name>.upstream_model."
 _LONGEST_MESSAGE = 500
+_LONGEST_TEXT = 4_000
+_LONGEST_NAME = 64
+_MOST_LINKS = 100
+_END_OF_TIME = 1e11
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _DEEPEST = 4
+# What may stand in a header, and in an answer's ``code`` and ``param``.
+_ID = re.compile(r"[\x21-\x7e]{1,200}")
+_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 _SECRETS = re.compile(r"sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|[A-Za-z0-9+/=]{120,}")
 
 
@@ -112,10 +122,10 @@ def parse(body: bytes) -> Json:
 
 
 def task_id_in(body: Json) -> str:
-    """The vendor's id of a task, or an empty string."""
+    """The vendor's id of a task, or an empty string where there is none that can be one."""
     for name in ("id", "task_id"):
         value = body.get(name)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and _ID.fullmatch(value):
             return value
     return ""
 
@@ -125,7 +135,7 @@ def read_status(body: Json, asked: str) -> TaskStatus:
     word = body.get("status")
     word = word if isinstance(word, str) else ""
     phase = _WORDS.get(word.strip().lower(), "running")
-    if "status" not in body and has_pictures(body):
+    if "status" not in body and names_pictures(body):
         phase = "done"  # a plain synchronous answer, as some relays give
     links = tuple(_links(body)) if phase == "done" else ()
     failure: GatewayError | None = None
@@ -136,22 +146,21 @@ def read_status(body: Json, asked: str) -> TaskStatus:
         failure = ResultUnusable(
             "The upstream finished the task without naming a picture.", code="upstream_no_result"
         )
-    completed = body.get("completed_at")
     return TaskStatus(
         upstream_id=task_id_in(body) or asked,
         phase=phase,
-        word=word,
+        word=word[:_LONGEST_NAME],
         progress=_progress(body.get("progress")),
         links=links,
         failure=failure,
-        completed_at=float(completed) if isinstance(completed, int | float) else None,
+        completed_at=_moment(body.get("completed_at")),
         cost_usd=_cost(body),
     )
 
 
-def has_pictures(body: Json) -> bool:
-    """Whether the body names at least one picture."""
-    return bool(_links(body))
+def names_pictures(body: Json) -> bool:
+    """Whether the body names at least one picture, by what can only be its address."""
+    return any(link.startswith(("https:", "http:", "data:")) for link in _links(body))
 
 
 def says_no(body: Json) -> bool:
@@ -162,7 +171,9 @@ def says_no(body: Json) -> bool:
 
 
 def _is_flat_fault(body: Json) -> bool:
-    return isinstance(body.get("code"), str) and isinstance(body.get("message"), str)
+    code = body.get("code")
+    told = isinstance(code, str) and isinstance(body.get("message"), str)
+    return told and code not in _WELL
 
 
 def _links(body: Json) -> list[str]:
@@ -185,7 +196,7 @@ def _links(body: Json) -> list[str]:
         inner.get("images"),
     )
     for place in places:
-        if links := list(_items(place)):
+        if links := list(itertools.islice(_items(place), _MOST_LINKS)):
             return links
     return []
 
@@ -208,25 +219,37 @@ def _items(place: object, depth: int = 0) -> Iterable[str]:
 
 def _progress(value: object) -> int | None:
     if isinstance(value, str):
-        value = value.strip().removesuffix("%")
-        value = int(value) if value.isdigit() else None
+        digits = value.strip().removesuffix("%")
+        value = int(digits) if _DIGITS.fullmatch(digits) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(min(100, max(0, value)))
+    return int(min(100, max(0, value))) if value == value else None  # noqa: PLR0124 - not for NaN
+
+
+def _moment(value: object) -> float | None:
+    """Unix seconds, if they can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < _END_OF_TIME else None
 
 
 def _cost(body: Json) -> str | None:
     billing = body.get("billing")
     cost = billing.get("cost_usd") if isinstance(billing, dict) else None
-    return str(cost) if isinstance(cost, str | int | float) else None
+    return str(cost)[:_LONGEST_NAME] if isinstance(cost, str | float) else None
 
 
 def _reason(body: Json) -> str:
     """Why a task failed: the message with its code, else the old field."""
     error = body.get("error")
     if isinstance(error, dict):
-        return f"{error.get('code') or ''} {error.get('message') or ''}".strip()
-    return str(error or body.get("fail_reason") or "")
+        return f"{_text(error.get('code'))} {_text(error.get('message'))}".strip()
+    return _text(error) or _text(body.get("fail_reason"))
+
+
+def _text(value: object) -> str:
+    """A vendor's text, cut to what can be looked through in no time."""
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _failure(reason: str) -> GatewayError:
@@ -245,13 +268,14 @@ def read_fault(answer: Answer, body: Json) -> Fault:
     """Read an error answer in any of the vendor's envelopes, or none."""
     error = body.get("error")
     source: Json = cast("Json", error) if isinstance(error, dict) else body
-    message = source.get("message") or (error if isinstance(error, str) else "")
-    code, kind, param = source.get("code"), source.get("type"), source.get("param")
-    if code is None or isinstance(code, int):
-        code = kind if isinstance(kind, str) else ""
-    return Fault(
-        answer.status, str(code), str(message or ""), param if isinstance(param, str) else None
-    )
+    message = _text(source.get("message")) or _text(error)
+    code = _name(source.get("code")) or _name(source.get("type")) or ""
+    return Fault(answer.status, code, message, _name(source.get("param")))
+
+
+def _name(value: object) -> str | None:
+    """A code or a parameter's name that may stand in an answer and in a log."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else None
 
 
 def says_later(fault: Fault) -> bool:
@@ -306,7 +330,8 @@ def refusal(fault: Fault, pause: float | None) -> GatewayError:
             return error(message, code=code, retry_after=pause)
     if fault.status in {200, 400, 413, 415, 422}:
         message = f"The upstream refused the request: {clean(fault.message) or fault.word}"
-        return UpstreamRefused(message, param=fault.param, code=fault.code or "upstream_refused")
+        code = fault.code or "upstream_refused"
+        return UpstreamRefused(message, param=fault.param, code=code)
     message = f"The image service answered with an error ({fault.status})."
     return UpstreamUnavailable(message, code="upstream_unavailable", retry_after=pause)
 

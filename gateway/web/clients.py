@@ -1,6 +1,6 @@
 """Calls outward. The one home of httpx, aiohttp and what they raise.
 
-Owns: three clients (creates, calls, downloads), total deadlines, bounds on answers, and the one
+Owns: the clients (creates, calls, files), total deadlines, bounds on answers, and the one
 distinction that money depends on: was anything sent? Must not know: the vendor's wire shape.
 
 Creates go through httpx's own transport on a connection of their own, because only there an
@@ -11,9 +11,11 @@ call has a total deadline here.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import BinaryIO, Literal
 
 import aiohttp
@@ -35,8 +37,6 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-# More at once make the loop's turns longer than they make the whole faster (bench picture_way).
-_DOWNLOADS = 8
 _PIECE = 256 * 1024
 _HEADERS = {"accept-encoding": "identity", "user-agent": "image-gateway"}
 
@@ -144,14 +144,14 @@ class _WideTransport(AiohttpTransport):
 
 
 class Outgoing:
-    """The clients: made in the running loop on first use, closed by ``close``."""
+    """The clients for the vendor's API: connected on first use, closed by ``close``."""
 
-    def __init__(self, section: Upstream, policy: Policy) -> None:
+    def __init__(self, section: Upstream) -> None:
         self._section = section
-        self._tls = httpx.create_ssl_context(trust_env=False)
+        tls = httpx.create_ssl_context(trust_env=False)
         self._creates = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
-                verify=self._tls,
+                verify=tls,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
             ),
@@ -159,26 +159,10 @@ class Outgoing:
                 section.create_time, connect=section.connect_time, pool=section.connect_time
             ),
             headers=_HEADERS,
+            cookies=_no_cookies(),
             trust_env=False,
         )
-        self._calls = self._pooled(AnyResolver(), section.polling.concurrency + 8)
-        self._files = self._pooled(PublicResolver(policy), _DOWNLOADS)
-
-    def _pooled(self, resolver: AbstractResolver, limit: int) -> httpx.AsyncClient:
-        def session() -> aiohttp.ClientSession:
-            connector = aiohttp.TCPConnector(
-                limit=limit, resolver=resolver, use_dns_cache=False, ssl=self._tls
-            )
-            return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-        return httpx.AsyncClient(
-            transport=_WideTransport(client=session, verify=self._tls, trust_env=False),
-            timeout=httpx.Timeout(
-                self._section.download_time, connect=self._section.connect_time, pool=None
-            ),
-            headers=_HEADERS,
-            trust_env=False,
-        )
+        self._calls = _pooled(section, tls, AnyResolver(), section.polling.concurrency + 8)
 
     async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """POST JSON once, on a fresh connection. Raises: NotConnected, Interrupted."""
@@ -208,6 +192,23 @@ class Outgoing:
             async with asyncio.timeout(seconds):
                 return await _whole(self._calls, request, self._section.answer_bytes)
 
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._creates.aclose()
+        await self._calls.aclose()
+
+
+class Files:
+    """A client for pictures that are named by a link; closed by ``close``.
+
+    ``policy`` is held against every address a host resolves to; whoever opens a link holds it
+    against the link before.
+    """
+
+    def __init__(self, section: Upstream, policy: Policy) -> None:
+        tls = httpx.create_ssl_context(trust_env=False)
+        self._files = _pooled(section, tls, PublicResolver(policy), limit=None)
+
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[Stream]:
         """GET a file: no key is sent, no redirect followed, nothing decoded.
@@ -225,9 +226,32 @@ class Outgoing:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._creates.aclose()
-        await self._calls.aclose()
         await self._files.aclose()
+
+
+def _pooled(
+    section: Upstream, tls: ssl.SSLContext, resolver: AbstractResolver, limit: int | None
+) -> httpx.AsyncClient:
+    """A client on aiohttp's pool, made in the running loop on first use."""
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=limit or 0, resolver=resolver, use_dns_cache=False, ssl=tls
+        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return httpx.AsyncClient(
+        transport=_WideTransport(client=session, verify=tls, trust_env=False),
+        timeout=httpx.Timeout(section.download_time, connect=section.connect_time, pool=None),
+        headers=_HEADERS,
+        cookies=_no_cookies(),
+        trust_env=False,
+    )
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes none: no host may leave anything here, or have it sent to another."""
+    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
 
 
 async def _whole(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answer:

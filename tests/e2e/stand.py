@@ -1,25 +1,37 @@
 """Gateway and simulated vendor on real loopback sockets, in the test's own loop."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import openai
 
 from gateway.app import Gateway
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
+from gateway.events import Stepped
+from gateway.facts import Crashed, RequestEnded
+from gateway.jobs.journal import ObserverFailed
+from gateway.jobs.runner import JobCrashed
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults
 from gateway.simulator.settings import Settings
+from tests.clocks import QuickClock
 
 KEY = "sk-igw-test-key"
+VENDOR_KEY = "vendor-key-31415926"
 SPEED = 1000.0
+_SCALE = 0.005
 _FAST: dict[str, Any] = {"submit_per_second": 500, "query_per_second": 2000}
+
+_E = TypeVar("_E")
 
 
 @dataclass
@@ -41,6 +53,12 @@ class Stand:
         settings = {"base_url": f"{self.url}/v1", "api_key": KEY, "max_retries": 0, **options}
         return openai.OpenAI(**settings)
 
+    def plain(self, **options: Any) -> httpx.AsyncClient:
+        """A client without an SDK's manners."""
+        headers = {"authorization": f"Bearer {KEY}"}
+        settings = {"base_url": self.url, "headers": headers, "timeout": 30, **options}
+        return httpx.AsyncClient(**settings)
+
     @property
     def purchases(self) -> int:
         """Tasks bought so far."""
@@ -50,6 +68,10 @@ class Stand:
     def images_bought(self) -> int:
         return self.simulator.vendor.book.images
 
+    def calls(self, kind: str) -> int:
+        """How often the vendor was called: create, status, upload, file."""
+        return self.simulator.vendor.calls[kind]
+
     def vendor_is(self, **changes: Any) -> None:
         vendor = self.simulator.vendor
         vendor.change(vendor.settings.changed(changes))
@@ -58,15 +80,49 @@ class Stand:
         script: tuple[Fault, ...] = read_faults([dict(fault) for fault in faults])
         self.simulator.vendor.set_faults(script)
 
+    def events(self, kind: type[_E]) -> list[_E]:
+        """What was told of tasks, of one kind, in order."""
+        told = (fact.event for fact in self.facts if isinstance(fact, Stepped))
+        return [event for event in told if isinstance(event, kind)]
 
-def config(folder: Path, vendor_url: str, changes: Mapping[str, Any]) -> Config:
+    @property
+    def requests(self) -> list[RequestEnded]:
+        """The requests that callers sent and that are over."""
+        return [fact for fact in self.facts if isinstance(fact, RequestEnded)]
+
+    @property
+    def crashes(self) -> list[object]:
+        """Faults of ours, whatever the caller was told."""
+        return [fact for fact in self.facts if isinstance(fact, Crashed | JobCrashed)] + [
+            fact for fact in self.facts if isinstance(fact, ObserverFailed)
+        ]
+
+    def spooled(self) -> list[str]:
+        """What callers' requests left on disk."""
+        found = os.walk(self.folder / "images" / "spool")
+        return [name for _, folders, files in found for name in (*folders, *files)]
+
+    def shelved(self) -> list[Path]:
+        """Finished pictures, and what is half done."""
+        return [path for path in (self.folder / "images").iterdir() if path.is_file()]
+
+    async def until(self, reached: Callable[[], object], seconds: float = 10.0) -> None:
+        """Wait for something that happens behind the callers' back."""
+        async with asyncio.timeout(seconds):
+            while not reached():
+                await SystemClock().sleep(0.01)
+
+
+def config(
+    folder: Path, vendor_url: str, changes: Mapping[str, Any], scale: float = _SCALE
+) -> Config:
     """A fast gateway for a fast vendor; ``changes`` are sections to merge."""
     sections: dict[str, dict[str, Any]] = {
         "upstream": {
             "base_url": vendor_url,
-            "api_key": "simulated",
+            "api_key": VENDOR_KEY,
             "settle_time": 4,
-            "polling": {"scale": 0.02},
+            "polling": {"scale": scale},
             **_FAST,
         },
         "images": {"folder": str(folder / "images")},
@@ -78,17 +134,23 @@ def config(folder: Path, vendor_url: str, changes: Mapping[str, Any]) -> Config:
 
 
 @contextlib.asynccontextmanager
-async def standing(folder: Path, **changes: Any) -> AsyncIterator[Stand]:
-    """``changes`` are configuration sections by name."""
-    clock = SystemClock()
+async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncIterator[Stand]:
+    """``changes`` are configuration sections by name.
+
+    The gateway's pauses are ``pace`` times as short as configured, those between questions apart;
+    what a call may take, and how long callers are held, is not.
+    """
+    system = SystemClock()
+    clock: Clock = system if pace == 1 else QuickClock(pace)
     generous = Settings(
         submit_per_second=1e5, submit_burst=100_000, query_per_second=1e5, query_burst=100_000
     )
-    simulator = Simulator(SimulatorSection(speed=SPEED, seed=7), clock, settings=generous)
-    vendor = _listener(simulator.app, clock)
+    section = SimulatorSection.model_validate({"speed": SPEED, "seed": 7, "api_key": VENDOR_KEY})
+    simulator = Simulator(section, system, settings=generous)
+    vendor = _listener(simulator.app, system)
     await vendor.start()
     facts: list[object] = []
-    settings = config(folder, vendor.url, changes)
+    settings = config(folder, vendor.url, changes, _SCALE * pace)
     gateway = Gateway(settings, clock, facts.append)
     clients = _listener(gateway.clients, clock, settings.server.bounds)
     await clients.start()
@@ -102,5 +164,16 @@ async def standing(folder: Path, **changes: Any) -> AsyncIterator[Stand]:
         simulator.close()
 
 
-def _listener(app: Any, clock: SystemClock, bounds: ServerBounds | None = None) -> Listener:
+@contextlib.asynccontextmanager
+async def behaving(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncIterator[Stand]:
+    """As ``standing``; however badly the vendor or a caller behaves, there is no fault of ours,
+    and in the end nothing is left over.
+    """
+    async with standing(folder, pace=pace, **changes) as stand:
+        yield stand
+        await stand.until(lambda: not stand.spooled())
+        assert stand.crashes == []
+
+
+def _listener(app: Any, clock: Clock, bounds: ServerBounds | None = None) -> Listener:
     return Listener(app, host="127.0.0.1", port=0, bounds=bounds or ServerBounds(), clock=clock)

@@ -97,12 +97,12 @@ class FakeFetcher:
 
     dead: dict[str, int] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
-    crash: Exception | None = None
+    crashes: list[Exception] = field(default_factory=list)
 
     async def fetch(self, url: str, path: str) -> int:
         self.fetched.append(url)
-        if self.crash is not None:
-            raise self.crash
+        if self.crashes:
+            raise self.crashes.pop(0)
         if self.dead.get(url, 0) > 0:
             self.dead[url] -= 1
             raise LinkDead("HTTP 403", fleeting=False)
@@ -139,7 +139,7 @@ class House:
         self.shelf = Shelf(images, self.clock, free=lambda _: 10**12)
         self.governor = Governor(5, 50, self.clock)
         upstream = Upstream.model_validate({"api_key": "secret"})
-        self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling())
+        self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
         asker = Asker(self.vendor, self.governor, self.clock)
         line = Line(
             uploads=Uploads(self.vendor, self.clock, 3600),

@@ -1,6 +1,7 @@
 """One job from intent to shelf, with a vendor in memory and time by hand."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +23,19 @@ from gateway.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
-from gateway.events import State, Succeeded
-from gateway.jobs.journal import ObserverFailed
-from gateway.jobs.runner import CallerLeft, JobCrashed
+from gateway.events import (
+    CollectingHindered,
+    JobAbandoned,
+    JobCrashed,
+    ObserverFailed,
+    State,
+    Succeeded,
+)
+from gateway.jobs.runner import CallerLeft
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
 from gateway.translate.plan import Rules, make_plan
 from gateway.upstream import base
-from gateway.upstream.base import StatusUnavailable, TaskUnknown
+from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown
 from tests.jobs.fakes import House
 
 CARD = ModelCard("gpt-image-2", "official")
@@ -205,12 +212,51 @@ async def test_polls_that_fail_end_nothing(house: House) -> None:
 
 
 async def test_a_task_the_vendor_forgot_fails_and_names_itself(house: House) -> None:
-    house.vendor.statuses = [TaskUnknown("404")] * 5
+    house.vendor.statuses = [TaskUnknown("404")] * 100
+    started = house.clock.monotonic()
     error = await fails(house)
+    assert house.clock.monotonic() - started >= 90
     assert isinstance(error, TaskFailed)
     assert error.code == "upstream_task_unknown"
     assert error.bought is not None
     assert error.bought.upstream_ids
+
+
+async def test_done_without_a_picture_is_asked_again_before_it_is_believed(house: House) -> None:
+    empty = TaskStatus("v", "failed", "completed", failure=ResultUnusable("none"))
+    house.vendor.statuses = [empty, empty]
+    job = await house.start(a_plan())
+    await house.finished(job)
+    assert job.outcome.result().error is None
+    house.vendor.statuses = [empty] * 3
+    assert isinstance(await fails(house), ResultUnusable)
+
+
+async def test_one_tasks_trouble_holds_up_no_other_but_a_throttled_account_does(
+    house: House,
+) -> None:
+    house.vendor.statuses = [StatusUnavailable("503", 50.0)]
+    job = await house.start(a_plan())
+    await house.clock.until(lambda: house.vendor.asked == 1)
+    await house.clock.advance(1)
+    assert house.governor.queries.wait() == 0.0
+    await house.finished(job)
+    house.vendor.statuses = [StatusUnavailable("429", 50.0, throttled=True)]
+    job = await house.start(a_plan())
+    asked = house.vendor.asked
+    await house.clock.until(lambda: house.vendor.asked == asked + 1)
+    await house.clock.advance(1)
+    assert house.governor.queries.wait() > 40
+    await house.finished(job)
+
+
+async def test_a_vendor_that_repeats_the_prompt_does_not_get_it_into_the_log(
+    house: House,
+) -> None:
+    house.vendor.failure = TaskFailed("cannot draw: a lighthouse", code="upstream_task_failed")
+    error = await fails(house)
+    assert "lighthouse" not in error.message
+    assert not any("lighthouse" in str(event) for event in house.events())
 
 
 async def test_a_failed_task_tells_the_vendors_reason_with_its_id(house: House) -> None:
@@ -219,6 +265,16 @@ async def test_a_failed_task_tells_the_vendors_reason_with_its_id(house: House) 
     assert isinstance(error, ContentRefused)
     assert error.bought is not None
     assert error.bought.upstream_ids == (f"v-{house.vendor.purchases[0]}",)
+
+
+async def test_a_prompt_that_the_vendor_repeats_is_neither_told_nor_noted(house: House) -> None:
+    house.vendor.failure = TaskFailed("'a lighthouse' could not be drawn")
+    error = await fails(house)
+    assert error.message == "'[removed]' could not be drawn"
+    assert "lighthouse" not in repr(house.facts)
+    refusal = UpstreamRefused("'a lighthouse' is too vague")
+    house.vendor.creates = [base.CreateRefused("400", refusal)]
+    assert (await fails(house)).message == "'[removed]' is too vague"
 
 
 async def test_a_failed_part_fails_the_wish_and_keeps_what_succeeded(house: House) -> None:
@@ -282,6 +338,76 @@ async def test_a_picture_that_cannot_be_had_is_told_with_the_tasks_id(
     assert error.bought is not None
     assert error.bought.upstream_ids
     assert house.names()[-1] == "LinkDead"
+
+
+async def test_a_full_disk_is_waited_out_for_what_is_paid(house: House) -> None:
+    house.fetcher.crashes = [OSError(errno.ENOSPC, "No space left on device")] * 4
+    job = await house.start(a_plan())
+    await house.finished(job)
+    assert job.outcome.result().error is None
+    hindered = [fact for fact in house.facts if isinstance(fact, CollectingHindered)]
+    assert [fact.reason for fact in hindered] == ["No space left on device"] * 4
+
+
+async def test_a_disk_that_stays_full_is_told_in_the_end(tmp_path: Path) -> None:
+    async with House(tmp_path, follow=60.0) as house:
+        house.fetcher.crashes = [OSError(errno.ENOSPC, "No space left on device")] * 1000
+        error = await fails(house)
+        assert isinstance(error, InternalError)
+        assert error.bought is not None
+        assert house.names()[-1] == "LinkDead"
+
+
+async def test_nothing_is_bought_for_a_caller_who_left_while_waiting_for_a_turn(
+    house: House,
+) -> None:
+    house.governor.submits.pause(30.0)
+    job = await house.start(a_plan(n=10))
+    gone = nobody_leaves()
+    waiting = asyncio.ensure_future(house.runner.wait(job, 1e9, gone))
+    await house.clock.advance(1)
+    gone.set_result(None)
+    with pytest.raises(CallerLeft):
+        await waiting
+    await house.finished(job)
+    assert house.vendor.purchases == []
+    assert house.names() == ["Dropped"] * 3
+
+
+async def test_a_waiter_who_leaves_another_behind_changes_nothing(house: House) -> None:
+    house.governor.submits.pause(30.0)
+    job = await house.start(a_plan())
+    first, second = nobody_leaves(), nobody_leaves()
+    waits = [asyncio.ensure_future(house.runner.wait(job, 1e9, gone)) for gone in (first, second)]
+    await house.clock.advance(1)
+    first.set_result(None)
+    outcome = await house.clock.drive(waits[1])
+    assert outcome.images
+    with pytest.raises(CallerLeft):
+        await waits[0]
+
+
+async def test_siblings_that_wait_for_a_turn_are_not_bought_after_a_refusal(house: House) -> None:
+    for _ in range(5):
+        assert await house.clock.drive(house.governor.submits.turn())
+    house.vendor.creates = [base.CreateRefused("402", UpstreamRefused("no"))]
+    job = await house.start(a_plan(n=10))
+    await house.finished(job)
+    assert len(house.vendor.purchases) <= 1
+    assert "Dropped" in house.names()
+
+
+async def test_a_shared_upload_outlives_the_job_that_began_it(house: House) -> None:
+    shared = Picture("p", "shared", "image/png", 64, 64, 10, alpha=False)
+    broken = Picture("p", "broken", "image/png", 64, 64, 10, alpha=False)
+    house.vendor.upload_errors = [UpstreamUnavailable("x"), UpstreamRefused("no")]
+    first = await house.start(a_plan(kind="edit", references=(shared, broken)))
+    second = await house.start(a_plan(kind="edit", references=(shared,)))
+    await house.finished(first)
+    assert house.vendor.uploads == ["shared"]
+    await house.finished(second)
+    assert isinstance(first.outcome.result().error, UpstreamRefused)
+    assert second.outcome.result().error is None
 
 
 async def test_a_waiter_whose_time_is_up_leaves_the_task_running(house: House) -> None:
@@ -348,7 +474,7 @@ async def test_without_room_on_the_shelf_nothing_is_bought(tmp_path: Path) -> No
 
 
 async def test_a_fault_of_ours_is_told_and_logged_and_siblings_go_on(house: House) -> None:
-    house.fetcher.crash = ZeroDivisionError("bug")
+    house.fetcher.crashes = [ZeroDivisionError("bug")]
     error = await fails(house)
     assert isinstance(error, InternalError)
     assert error.bought is not None
@@ -383,6 +509,9 @@ async def test_stopping_tells_the_waiters_to_come_back(house: House) -> None:
     error = job.outcome.result().error
     assert isinstance(error, Draining)
     assert error.bought is not None
+    (told,) = [fact for fact in house.facts if isinstance(fact, JobAbandoned)]
+    assert told.upstream_ids == error.bought.upstream_ids
+    assert told.states == ("running",)
     assert house.released == 1
     with pytest.raises(Draining) as caught:
         await house.start(a_plan())

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import Log
+from gateway.events import JobCrashed, ObserverFailed, Refused, State, Stepped
 from gateway.events import Polled as TaskPolled
-from gateway.events import Refused, State, Stepped
 from gateway.facts import RequestEnded
-from gateway.jobs.journal import ObserverFailed, Stamp
-from gateway.jobs.runner import JobCrashed
+from gateway.jobs.journal import Stamp
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction

@@ -64,5 +64,18 @@ async def test_a_lost_task_that_is_found_is_no_longer_over() -> None:
     assert await store.job("j") is not None
 
 
+async def test_a_prompt_goes_when_the_job_is_over() -> None:
+    store = MemoryStore()
+    await store.add_job(a_job("j", "t", "u"))
+    await store.record(dropped("j", "t"), State.DROPPED)
+    job = await store.job("j")
+    assert job is not None
+    assert job.plan.tasks[0].prompt == "secret prompt"
+    await store.record(dropped("j", "u"), State.DROPPED)
+    job = await store.job("j")
+    assert job is not None
+    assert job.plan.tasks[0].prompt == ""
+
+
 def test_the_prompt_is_not_shown() -> None:
     assert "secret" not in repr(a_job("j", "t"))

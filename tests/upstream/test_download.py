@@ -7,7 +7,7 @@ import pytest
 
 from gateway.config.sections import Upstream
 from gateway.upstream.download import Bounds, Downloads, LinkDead
-from gateway.web.clients import Outgoing
+from gateway.web.clients import Files
 from gateway.web.policy import Policy, origin
 from tests.clocks import FakeClock
 from tests.web import faulty
@@ -17,11 +17,11 @@ from tests.web.faulty import Behave, answering, serving
 @asynccontextmanager
 async def downloads(url: str, seconds: float = 2.0) -> AsyncIterator[Downloads]:
     policy = Policy(origins=frozenset({origin(url)}))
-    outgoing = Outgoing(Upstream.model_validate({"api_key": "k"}), policy)
+    files = Files(Upstream.model_validate({"api_key": "k"}), policy)
     try:
-        yield Downloads(outgoing, policy, FakeClock(), Bounds(1_000_000, seconds))
+        yield Downloads(files, policy, FakeClock(), Bounds(1_000_000, seconds))
     finally:
-        await outgoing.close()
+        await files.close()
 
 
 async def dead(behave: Behave, tmp_path: Path, seconds: float = 2.0) -> LinkDead:

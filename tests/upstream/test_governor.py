@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -57,6 +58,37 @@ async def test_a_pause_holds_back_everyone() -> None:
     assert governor.queries.wait() == 0.0
     governor.submits.pause(1)
     assert governor.submits.wait() == pytest.approx(7.0)
+
+
+async def test_a_pause_voids_the_turns_that_are_being_waited_for() -> None:
+    clock = FakeClock()
+    allowance = Allowance(5, clock)
+    start = clock.monotonic()
+    came: list[float] = []
+
+    async def one() -> None:
+        assert await allowance.turn()
+        came.append(clock.monotonic() - start)
+
+    turns = asyncio.gather(*(one() for _ in range(20)))
+    await clock.advance(1.0)
+    before = len(came)
+    allowance.pause(60)
+    await clock.drive(turns)
+    assert before < 20
+    assert all(moment >= 61 for moment in came[before:])
+    gaps = [later - earlier for earlier, later in itertools.pairwise(came[before:])]
+    assert min(gaps) >= 0.19
+
+
+async def test_a_voided_turn_is_given_up_if_the_next_comes_too_late() -> None:
+    clock = FakeClock()
+    allowance = Allowance(1, clock)
+    assert await allowance.turn()
+    waiting = asyncio.ensure_future(allowance.turn(within=10))
+    await clock.advance(0.5)
+    allowance.pause(30)
+    assert await clock.drive(waiting) is False
 
 
 async def test_idle_time_is_not_saved_up() -> None:

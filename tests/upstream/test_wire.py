@@ -22,6 +22,7 @@ RECORDED = [
     json.loads(path.read_text("utf-8"))
     for path in sorted((Path(__file__).parents[1] / "wire").glob("*.json"))
 ]
+SECRET = "vendor-key-31415926"
 SPEC = TaskSpec("official", "a lighthouse", "16:9", "2k", "high", "png", 2)
 
 
@@ -56,7 +57,7 @@ class FakeCalls:
 
 def vendor(answer: Answer | CallFailed) -> tuple[Toapis, FakeCalls]:
     calls = FakeCalls(answer)
-    section = Upstream.model_validate({"api_key": "secret", "base_url": "https://vendor.example"})
+    section = Upstream.model_validate({"api_key": SECRET, "base_url": "https://vendor.example"})
     return Toapis(section, calls, FakeClock()), calls
 
 
@@ -234,6 +235,52 @@ async def test_an_upload_that_fails_on_the_way_is_told_as_unavailable(tmp_path: 
         await vendor(Interrupted("ReadError"))[0].upload(picture)
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"id":"x"', b'{"success":true,"data":{}}', b'{"error":[]}']
+)
+async def test_an_answer_to_an_upload_that_makes_no_sense_is_not_the_callers_fault(
+    tmp_path: Path, body: bytes
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"bytes")
+    picture = Picture(str(file), "ab" * 32, "image/png", 8, 8, 5, alpha=False)
+    with pytest.raises(errors.UpstreamUnavailable):
+        await vendor(Answer(200, {}, body))[0].upload(picture)
+
+
+@pytest.mark.parametrize("name", ["", "a\r\nx-evil: 1", "任务", "a b", "x" * 201])
+async def test_an_id_that_no_header_could_hold_is_none(name: str) -> None:
+    body = json.dumps({"id": name, "task_id": name, "status": "queued"}).encode()
+    with pytest.raises(base.CreateLost):
+        await vendor(Answer(200, {}, body))[0].create(SPEC, {}, "t")
+    with pytest.raises(base.StatusUnavailable):
+        await vendor(Answer(200, {}, body))[0].status("t")
+
+
+async def test_the_second_name_of_an_id_serves_where_the_first_is_none() -> None:
+    body = b'{"id":"","task_id":"tsk_1","status":"queued"}'
+    assert (await vendor(Answer(200, {}, body))[0].create(SPEC, {}, "t")).upstream_id == "tsk_1"
+
+
+async def test_a_code_or_place_that_is_a_text_is_not_passed_on() -> None:
+    told = {"code": "no such thing as that", "message": "No.", "param": "the third\nof all"}
+    answer = Answer(400, {}, json.dumps({"error": told}).encode())
+    with pytest.raises(base.CreateRefused) as caught:
+        await vendor(answer)[0].create(SPEC, {}, "t")
+    assert (caught.value.error.code, caught.value.error.param) == ("upstream_refused", None)
+
+
+async def test_the_vendors_own_key_is_withheld_wherever_it_is_repeated(tmp_path: Path) -> None:
+    told = json.dumps({"error": {"code": "x", "message": f"Wrong token {SECRET}."}}).encode()
+    with pytest.raises(base.CreateRefused) as refused:
+        await vendor(Answer(400, {}, told))[0].create(SPEC, {}, "t")
+    assert SECRET not in refused.value.error.message
+    ended = {"id": "t", "status": "failed", "error": f"token {SECRET} expired"}
+    status = await vendor(Answer(200, {}, json.dumps(ended).encode()))[0].status("t")
+    assert status.failure is not None
+    assert status.failure.message.endswith("token [removed] expired")
+
+
 async def test_a_large_answer_is_read_all_the_same() -> None:
     inline = base64.b64encode(b"x" * 400_000).decode()
     body = json.dumps({"id": "t", "status": "completed", "data": [{"b64_json": inline}]})
@@ -269,4 +316,91 @@ def test_texts_for_callers_hold_no_keys_links_or_pictures() -> None:
 
 
 def test_the_vendor_shows_no_key() -> None:
-    assert "secret" not in repr(vendor(Answer(200, {}, b""))[0])
+    assert SECRET not in repr(vendor(Answer(200, {}, b""))[0])
+
+
+async def test_any_other_good_status_with_an_id_is_an_acceptance() -> None:
+    status = await vendor(Answer(203, {}, b'{"id":"tsk_1"}'))[0].create(SPEC, {}, "t")
+    assert status.upstream_id == "tsk_1"
+
+
+@pytest.mark.parametrize("status", [203, 204, 206, 300, 303, 304])
+async def test_a_status_that_says_neither_yes_nor_no_may_have_bought_it(status: int) -> None:
+    with pytest.raises(base.CreateLost):
+        await vendor(Answer(status, {}, b"{}"))[0].create(SPEC, {}, "t")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_being_sent_elsewhere_buys_nothing(status: int) -> None:
+    with pytest.raises(base.CreateRefused):
+        await vendor(Answer(status, {}, b""))[0].create(SPEC, {}, "t")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code":"success","message":"","data":{"task_id":"x"}}',
+        b'{"code":"success","message":"","data":"task_123"}',
+        b'{"id":"a\\r\\nset-cookie: x"}',
+        b'{"id":"\\u706f\\u5854"}',
+        b'{"id":"' + b"x" * 300 + b'"}',
+    ],
+)
+async def test_an_answer_without_a_usable_id_is_looked_up_rather_than_believed(
+    body: bytes,
+) -> None:
+    with pytest.raises(base.CreateLost):
+        await vendor(Answer(200, {}, body))[0].create(SPEC, {}, "t")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '"progress":"²"',
+        '"progress":NaN',
+        '"progress":1e999',
+        '"completed_at":' + "9" * 400,
+        '"completed_at":NaN',
+        '"completed_at":true',
+        '"billing":{"cost_usd":[1]}',
+        '"status":7',
+        '"error":{"message":{"a":1},"code":[]}',
+    ],
+)
+async def test_no_odd_field_can_end_a_paid_task(odd: str) -> None:
+    body = ('{"id":"t","status":"in_progress",' + odd + "}").encode()
+    status = await vendor(Answer(200, {}, body))[0].status("t")
+    assert status.phase in {"running", "queued"}
+    assert status.completed_at is None
+    assert status.progress is None or 0 <= status.progress <= 100
+
+
+async def test_a_number_beyond_what_can_be_read_is_no_answer() -> None:
+    body = b'{"id":"t","status":"completed","progress":' + b"9" * 10_000 + b"}"
+    with pytest.raises(base.StatusUnavailable):
+        await vendor(Answer(200, {}, body))[0].status("t")
+
+
+async def test_a_bare_404_is_a_proxys_and_proves_nothing() -> None:
+    for body in (b"", b"<html>Not Found</html>", b"{}"):
+        with pytest.raises(base.StatusUnavailable):
+            await vendor(Answer(404, {}, body))[0].status("t")
+
+
+async def test_only_a_throttled_account_is_told_as_such() -> None:
+    for status, throttled in ((429, True), (503, False)):
+        with pytest.raises(base.StatusUnavailable) as caught:
+            await vendor(Answer(status, {"retry-after": "9"}, b""))[0].status("t")
+        assert caught.value.throttled is throttled
+        assert caught.value.retry_after == 9.0
+
+
+async def test_texts_and_lists_beyond_reason_are_cut() -> None:
+    body = json.dumps({"id": "t", "status": "failed", "error": {"message": "x " * 1_000_000}})
+    status = await vendor(Answer(200, {}, body.encode()))[0].status("t")
+    assert status.failure is not None
+    assert len(status.failure.message) < 1000
+    links = ["https://files/a.png"] * 100_000
+    body = json.dumps({"id": "t", "status": "completed", "images": links})
+    status = await vendor(Answer(200, {}, body.encode()))[0].status("t")
+    assert len(status.links) == 100

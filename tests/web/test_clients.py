@@ -1,5 +1,6 @@
 """What each fault of the network is held for, on each engine, over real sockets."""
 
+import asyncio
 import contextlib
 import io
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import pytest
 from gateway.config.sections import Upstream
 from gateway.web.clients import (
     CallFailed,
+    Files,
     Interrupted,
     NotConnected,
     Outgoing,
@@ -23,19 +25,21 @@ from tests.web.faulty import Behave, answering, serving
 @contextlib.asynccontextmanager
 async def outgoing(**changes: object) -> AsyncIterator[Outgoing]:
     settings = {"api_key": "k", "create_time": 0.5, "connect_time": 0.3, **changes}
-    client = Outgoing(Upstream.model_validate(settings), Policy(hosts=frozenset({"127.0.0.1"})))
+    client = Outgoing(Upstream.model_validate(settings))
     try:
         yield client
     finally:
         await client.close()
 
 
-async def create_fails(behave: Behave) -> CallFailed:
-    async with serving(behave) as server, outgoing() as client:
-        with pytest.raises(CallFailed) as caught:
-            await client.create(f"{server.url}/x", b"{}", {})
-        assert server.connections == 1
-        return caught.value
+@contextlib.asynccontextmanager
+async def files() -> AsyncIterator[Files]:
+    section = Upstream.model_validate({"api_key": "k", "download_time": 0.5})
+    client = Files(section, Policy(hosts=frozenset({"127.0.0.1"})))
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 SENT: list[tuple[str, Behave]] = [
@@ -123,7 +127,7 @@ async def test_a_file_is_streamed_undecoded_and_without_a_key() -> None:
     behave = answering(b"bytes", headers="Content-Type: image/png\r\n")
     async with (
         serving(behave) as server,
-        outgoing() as client,
+        files() as client,
         client.open(f"{server.url}/x") as stream,
     ):
         assert stream.status == 200
@@ -133,7 +137,7 @@ async def test_a_file_is_streamed_undecoded_and_without_a_key() -> None:
 
 async def test_a_file_cut_short_is_an_interruption() -> None:
     behave = faulty.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf")
-    async with serving(behave) as server, outgoing() as client:
+    async with serving(behave) as server, files() as client:
         with pytest.raises(Interrupted):
             async with client.open(f"{server.url}/x") as stream:
                 _ = [chunk async for chunk in stream.chunks]
@@ -151,7 +155,26 @@ async def test_a_redirect_is_told_not_followed() -> None:
     behave = answering(b"", "302 Found", "location: http://127.0.0.1:1/\r\n")
     async with (
         serving(behave) as server,
-        outgoing() as client,
+        files() as client,
         client.open(f"{server.url}/x") as stream,
     ):
         assert stream.status == 302
+
+
+async def test_no_host_can_leave_a_cookie_here() -> None:
+    seen: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append(await faulty.request_of(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 2\r\n\r\n{}")
+
+    async with serving(behave) as server, files() as client:
+        for _ in range(2):
+            async with client.open(f"{server.url}/x") as stream:
+                _ = [chunk async for chunk in stream.chunks]
+    async with serving(behave) as server, outgoing() as caller:
+        for _ in range(2):
+            await caller.call("GET", f"{server.url}/x", {}, 1)
+    assert len(seen) == 4
+    assert not any(b"cookie" in request.lower() for request in seen)
