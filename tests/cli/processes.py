@@ -63,10 +63,13 @@ class Process:
         self._errors.join()
         raise AssertionError(f"it ended without saying {words!r}: {self.out} {self.err}")
 
+    def send(self, number: Signals) -> None:
+        self._child.send_signal(number)
+
     def end(self, number: Signals | None = None) -> int:
         """Send a signal, read what is still said, and return the exit code."""
         if number is not None:
-            self._child.send_signal(number)
+            self.send(number)
         assert self._child.stdout is not None
         self.out += self._child.stdout.readlines()
         code = self._child.wait(PATIENCE)
