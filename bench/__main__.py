@@ -1,7 +1,7 @@
 import importlib
 import sys
 
-NAMES = ("picture_way",)
+NAMES = ("picture_way", "completions")
 
 
 def main() -> None:

@@ -7,17 +7,15 @@ the same pictures sent by a naive route (read, base64, JSON encoder).
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
 from PIL import Image
+
+from bench.processes import ready, start, stopped
 
 _CALLERS = 8
 _IMAGES = 4
@@ -30,24 +28,6 @@ def noise(path: Path) -> int:
     content = random.Random(1).randbytes(width * height * 3)
     Image.frombytes("RGB", _PIXELS, content).save(path, compress_level=0)
     return path.stat().st_size
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-
-
-async def ready(url: str) -> None:
-    async with httpx.AsyncClient() as client:
-        for _ in range(200):
-            try:
-                await client.get(url)
-            except httpx.ConnectError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-    raise SystemExit(f"nothing came up at {url}")
 
 
 async def one(client: httpx.AsyncClient, url: str) -> tuple[int, float]:
@@ -85,14 +65,6 @@ def measured(script: str, url: str, *arguments: str) -> dict[str, object]:
     finally:
         told |= stopped(process)
         told["idle_process_largest_pause_ms"] = stopped(idle)["largest_pause_ms"]
-    return told
-
-
-def stopped(process: subprocess.Popen[str]) -> dict[str, object]:
-    """What a process tells at its end."""
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
-    told: dict[str, object] = json.loads(output)
     return told
 
 

@@ -79,10 +79,12 @@ async def main() -> None:
     await gateway.start()
     watch = Watch()
     watching = asyncio.create_task(watch.run())
-    before = resident()
+    before, begun = resident(), time.process_time()
     await run_until_signal([listener], grace=0)
     watching.cancel()
-    told = {"before_mb": before, "peak_mb": peak(), "after_mb": resident(), **watch.told()}
+    cpu = round(time.process_time() - begun, 3)
+    memory = {"before_mb": before, "peak_mb": peak(), "after_mb": resident()}
+    told = {"cpu_seconds": cpu, **memory, **watch.told()}
     await gateway.stop()
     json.dump(told, sys.stdout)
 

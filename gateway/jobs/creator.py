@@ -99,7 +99,7 @@ class Creator:
         if job.deserted:
             await self._drop(task, "the caller has left")
             raise UpstreamUnavailable("The caller left before anything was bought.")
-        if not came:
+        if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
             await self._drop(task, "no turn before the deadline")
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")

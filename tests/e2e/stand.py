@@ -15,10 +15,8 @@ from gateway.app import Gateway
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
-from gateway.events import Stepped
+from gateway.events import JobCrashed, ObserverFailed, Stepped
 from gateway.facts import Crashed, RequestEnded
-from gateway.jobs.journal import ObserverFailed
-from gateway.jobs.runner import JobCrashed
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults

@@ -167,6 +167,15 @@ async def test_a_vendor_that_asks_for_more_patience_than_there_is_gets_no_purcha
     assert house.vendor.purchases == []
 
 
+async def test_a_turn_that_comes_with_the_deadline_is_not_used(house: House) -> None:
+    house.governor.submits.pause(10)
+    job = await house.start(a_plan(), seconds=10)
+    await house.finished(job)
+    assert isinstance(job.outcome.result().error, DeadlineExceeded)
+    assert house.names() == ["Dropped"]
+    assert house.vendor.purchases == []
+
+
 async def test_a_refusal_is_told_and_nothing_is_bought(house: House) -> None:
     refusal = UpstreamRefused("no", param="prompt")
     house.vendor.creates = [base.CreateRefused("400", refusal)]
