@@ -44,6 +44,7 @@ Emit = Callable[[object], None]
 
 _SWEEP = 60.0
 _STOP_GRACE = 5.0
+_LAST_WORDS = 0.1  # until answers that were just decided upon are written
 
 
 class Gateway:
@@ -54,6 +55,7 @@ class Gateway:
     """
 
     def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
+        self._clock = clock
         self.board = Board()
         self._store = MemoryStore()
         self._journal = Journal(self._store, (emit,))
@@ -84,7 +86,10 @@ class Gateway:
         self._runner = self._make_runner(config, clock)
         self.clients = self._clients(config, clock, emit)
         token = config.ops.token.get_secret_value() if config.ops.token else None
-        self.operators = operators_app({"loops": self._loops_reason}, token=token)
+        self.operators = operators_app(
+            {"loops": self._loops_reason, "draining": self._draining_reason}, token=token
+        )
+        self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
@@ -102,9 +107,16 @@ class Gateway:
     async def drain(self) -> None:
         """Take no new work; let what is under way end for a while, then tell whoever waits.
 
-        Call it while the listeners still serve, so that the answers get out.
+        Call it while the listeners still serve, so that the answers get out. Cancelled, it tells
+        them at once: a caller who is just cut off would buy again what is paid for.
         """
-        await self._runner.stop(_STOP_GRACE)
+        self._draining = True
+        try:
+            await self._runner.stop(_STOP_GRACE)
+        except asyncio.CancelledError:
+            await self._runner.stop(0)
+            await self._clock.sleep(_LAST_WORDS)
+            raise
 
     async def stop(self) -> None:
         """End the jobs, the loops and every connection, in a bounded time."""
@@ -157,6 +169,10 @@ class Gateway:
         )
         context = Middleware(RequestContext, clock=clock, emit=emit)
         return clients_app(desk, outer=[context])
+
+    def _draining_reason(self) -> str | None:
+        """Why no new work is taken, if none is."""
+        return "the process is about to stop" if self._draining else None
 
     def _loops_reason(self) -> str | None:
         """Why the loops do not run, if they do not."""

@@ -7,6 +7,7 @@ know: how anything works, or how the picture is asked for (``drawing.py``).
 import asyncio
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,11 +75,14 @@ async def _run(wanted: Wanted, port: int, speed: float, *, once: bool) -> int:
         gateway = Gateway(_config(wanted, vendor.url, speed), clock, watcher)
         await gateway.start()
         clients = await _started(gateway, port, clock)
-        click.echo(f"gateway           {clients.url}/v1   key {wanted.key}")
-        click.echo(f"simulated vendor  {vendor.url}   (bought so far: /control/purchases)")
-        drawing = asyncio.create_task(picture(wanted, clients.url, watcher, clock))
-        text = None if once else _invitation(clients.url, wanted.key)
-        return await _show(drawing, [clients, vendor], text)
+
+        async def show() -> bool:
+            click.echo(f"gateway           {clients.url}/v1   key {wanted.key}")
+            click.echo(f"simulated vendor  {vendor.url}   (bought so far: /control/purchases)")
+            return await picture(wanted, clients.url, watcher, clock)
+
+        invitation = None if once else _invitation(clients.url, wanted.key)
+        return await _until_signal([clients, vendor], show, invitation)
     except ListenError as error:
         click.echo(str(error), err=True)
         return 1
@@ -89,24 +93,28 @@ async def _run(wanted: Wanted, port: int, speed: float, *, once: bool) -> int:
         simulator.close()
 
 
-async def _show(drawing: asyncio.Task[bool], listeners: list[Listener], text: str | None) -> int:
-    """Wait for the picture; then, if there is a text to show, show it and go on serving."""
+async def _until_signal(
+    listeners: list[Listener], show: Callable[[], Awaitable[bool]], invitation: str | None
+) -> int:
+    """Show the picture; where there is an invitation, print it then and go on serving."""
 
     async def stop() -> None:
-        drawing.cancel()
+        showing.cancel()
 
+    # In this order, so that a signal is heeded from the first line on.
     serving = asyncio.create_task(run_until_signal(listeners, grace=_GRACE, on_stop=stop))
-    await asyncio.wait({drawing})
-    if drawing.cancelled():
+    showing = asyncio.ensure_future(show())
+    await asyncio.wait({showing})
+    if showing.cancelled():
         click.echo("stopped before there was a picture", err=True)
         await serving
         return 1
-    if drawing.result() and text is not None:
-        click.echo(text)
+    if showing.result() and invitation is not None:
+        click.echo(invitation)
         await serving
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
-    return 0 if drawing.result() else 1
+    return 0 if showing.result() else 1
 
 
 def _invitation(url: str, key: str) -> str:

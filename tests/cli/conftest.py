@@ -1,0 +1,44 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.config.sections import ServerBounds
+from gateway.config.sections import Simulator as Section
+from gateway.server.listener import Listener
+from gateway.simulator.app import Simulator
+
+KEY = "sk-igw-studio-key"
+CONFIG = """
+server: {{port: 0}}
+ops: {{port: 0}}
+upstream:
+  base_url: {url}
+  api_key: simulated
+  polling: {{scale: 0.02}}
+keys:
+  - {{name: studio, key: {key}}}
+images: {{folder: pictures}}
+"""
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[tuple[Simulator, str]]:
+    """The simulated vendor and its address."""
+    clock = SystemClock()
+    simulator = Simulator(Section(speed=1000, seed=3), clock)
+    bounds = ServerBounds()
+    listener = Listener(simulator.app, host="127.0.0.1", port=0, bounds=bounds, clock=clock)
+    await listener.start()
+    yield simulator, listener.url
+    await listener.stop(0)
+    simulator.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path, vendor: tuple[Simulator, str]) -> Path:
+    """A configuration whose ports the system chooses."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(url=vendor[1], key=KEY))
+    return path

@@ -1,0 +1,158 @@
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+import gateway as package
+from gateway.simulator.app import Simulator
+from tests.cli.conftest import KEY
+from tests.cli.processes import PATIENCE, Process, gateway, running
+
+PROMPT = "a lighthouse nobody may read of"
+
+
+class Served:
+    """``serve`` in a process of its own, and what its log says."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        clients = json.loads(process.until('"clients"'))
+        operators = json.loads(process.until('"operators"'))
+        self.url: str = clients["url"]
+        self.operators: str = operators["url"]
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.process.out]
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line["event"] == event]
+
+    def client(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0)
+
+    def probe(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"{self.operators}{path}", timeout=PATIENCE) as answer:  # noqa: S310 - our own address
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@contextlib.contextmanager
+def serving(config: Path) -> Iterator[Served]:
+    with running(config.parent, "serve", "--config", config.name) as process:
+        yield Served(process)
+
+
+async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
+    with serving(config) as served:
+        assert await asyncio.to_thread(served.probe, "/livez") == (200, "ok")
+        assert await asyncio.to_thread(served.probe, "/readyz") == (200, "ok")
+        async with served.client() as client:
+            made = await client.images.generate(model="gpt-image-2", prompt=PROMPT, size="800x600")
+        assert made.size == "800x600"
+        code = await asyncio.to_thread(served.process.end, signal.SIGTERM)
+        assert (code, served.process.err) == (0, "")
+        names = [line["event"] for line in served.lines()]
+        assert names[:3] == ["started", "listening", "listening"]
+        assert names[-2:] == ["stopping", "stopped"]
+        (ended,) = served.told("request_ended")
+        assert (ended["status"], ended["key_name"]) == (200, "studio")
+        assert {line["level"] for line in served.lines()} == {"info"}
+        said = "".join(served.process.out)
+        for secret in (KEY, "simulated", PROMPT):
+            assert secret not in said
+
+
+async def test_the_log_says_at_start_what_is_served_and_where(
+    config: Path, vendor: tuple[Simulator, str]
+) -> None:
+    with serving(config) as served:
+        (started,) = served.told("started")
+        assert started["version"] == package.__version__
+        assert (started["vendor"], started["folder"]) == (vendor[1], "pictures")
+        assert (started["models"], started["keys"]) == (["gpt-image-2"], ["studio"])
+        assert [line["host"] for line in served.told("listening")] == ["127.0.0.1"] * 2
+        assert await asyncio.to_thread(served.process.end, signal.SIGINT) == 0
+        (stopped,) = served.told("stopped")
+        assert stopped["version"] == package.__version__
+        assert 0 < stopped["uptime"] < PATIENCE
+
+
+async def test_who_waits_when_it_is_stopped_is_told_what_is_paid_for(
+    config: Path, vendor: tuple[Simulator, str]
+) -> None:
+    simulator = vendor[0].vendor
+    simulator.change(simulator.settings.changed({"speed": 0.1}))
+    with serving(config) as served:
+        async with served.client() as client:
+            wish = asyncio.create_task(
+                client.images.generate(model="gpt-image-2", prompt=PROMPT, size="1024x1024")
+            )
+            await asyncio.to_thread(served.process.until, '"created"')
+            served.process.send(signal.SIGTERM)
+            await asyncio.to_thread(served.process.until, '"stopping"')
+            status, text = await asyncio.to_thread(served.probe, "/readyz")
+            assert (status, text) == (503, "not ready: draining")
+            served.process.send(signal.SIGTERM)  # it would wait, but now it must not
+            with pytest.raises(openai.InternalServerError) as caught:
+                await wish
+        code = await asyncio.to_thread(served.process.end)
+    response = caught.value.response
+    assert (code, served.process.err) == (0, "")
+    assert (response.status_code, caught.value.code) == (503, "server_is_draining")
+    assert response.headers["x-should-retry"] == "false"
+    assert response.headers["x-gateway-task"] in caught.value.message
+    assert [line["jobs"] for line in served.told("stopping")] == [1]
+    (abandoned,) = served.told("job_abandoned")
+    assert abandoned["upstream_ids"] == [response.headers["x-gateway-task"]]
+    (ended,) = served.told("request_ended")
+    assert (ended["status"], ended["error_code"]) == (503, "server_is_draining")
+
+
+def test_a_port_in_use_is_told_in_one_line(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        port = place.rpartition(":")[2]
+        done = gateway(config.parent, "serve", "--config", config.name, GATEWAY__OPS__PORT=port)
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen on {place}: the port is in use by another program\n"
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()][-1] == "stopped"
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_bought(
+    config: Path,
+) -> None:
+    (config.parent / "pictures").write_text("not a folder")
+    done = gateway(config.parent, "serve", "--config", config.name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("folder: nothing can be written to pictures: Not a directory\n")
+    assert "images.folder" in done.stderr
+
+
+def test_a_configuration_with_faults_is_told_with_all_of_them(config: Path) -> None:
+    config.write_text("server: {port: many}\nkeys: []\n")
+    done = gateway(config.parent, "serve", "--config", config.name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "config.yaml:1: server.port" in done.stderr
+    assert "upstream.api_key: is required" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_for_people_the_log_is_plain_lines(config: Path) -> None:
+    config.write_text(config.read_text() + "log: {format: console}\n")
+    with running(config.parent, "serve", "--config", config.name) as process:
+        line = process.until("operators")
+        assert "listening" in line
+        assert not line.startswith("{")
+        assert process.end(signal.SIGTERM) == 0
