@@ -112,7 +112,7 @@ async def test_who_leaves_amid_the_body_has_asked_for_nothing(stand: Stand, path
     assert (len(stand.gateway.board), stand.calls("create")) == (0, 0)
 
 
-async def test_who_leaves_during_the_upload_leaves_a_job_that_goes_on(stand: Stand) -> None:
+async def test_for_who_leaves_during_the_upload_nothing_is_bought(stand: Stand) -> None:
     stand.vendor_fails({"where": "upload", "kind": "stall", "seconds": 0.3})
     body = form(part("prompt", "a cat"), part("size", SMALL), part("image", drawn_png((64, 64))))
     async with calling(stand) as caller:
@@ -120,7 +120,9 @@ async def test_who_leaves_during_the_upload_leaves_a_job_that_goes_on(stand: Sta
         await stand.until(lambda: stand.calls("upload"))
         caller.leave("close")
         await stand.until(lambda: stand.requests)
-    await finished_alone(stand)
+    await stand.until(lambda: not stand.gateway.board.jobs())
+    assert stand.calls("create") == 0
+    assert stand.purchases == 0
 
 
 # ── callers who have no time ──
