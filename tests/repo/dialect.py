@@ -1,16 +1,20 @@
-"""What the gateway can say to clients, gathered from its source: notes, and codes of errors.
+"""What the gateway can say, gathered from its source: notes, codes of errors, lines of the log.
 
 Owns: finding them. A code counts where an error is made with it, where a table lists it, and where
 the listener answers by itself.
 """
 
 import ast
+import dataclasses
 import typing
 from collections.abc import Iterable, Iterator
 
-from gateway import errors
+from gateway import errors, facts
+from gateway import events as gateway_events
+from gateway.cli import serve
 from gateway.images.measure import Code
 from gateway.openai.responses import TABLE, row_for
+from gateway.ops.plain import shape
 from gateway.server import framing
 from gateway.server.transport import Refusal
 from tests.repo.source import Module
@@ -84,3 +88,21 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def events() -> dict[str, str]:
+    """The names of the log's lines, and how loud each is: empty where that varies."""
+    from_parts: list[type] = [facts.RequestEnded, facts.Crashed]
+    from_serve: list[type] = [serve.Started, serve.Listening, serve.Stopping, serve.Stopped]
+    of_tasks = [
+        kind
+        for kind in vars(gateway_events).values()
+        if isinstance(kind, type)
+        and dataclasses.is_dataclass(kind)
+        and kind not in {gateway_events.TaskEvent, gateway_events.Stepped}
+    ]
+    found = {}
+    for kind in (*from_parts, *from_serve, *of_tasks):
+        level = getattr(kind, "level", "info")
+        found[shape(kind)[0]] = level if isinstance(level, str) else ""
+    return found

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from tests.repo import pages
-from tests.repo.dialect import codes, made_in, notes
+from tests.repo.dialect import codes, events, made_in, notes
 from tests.repo.source import ROOT, gateway_modules, read
 
 PAGE = (ROOT / "docs/clients.md").read_text("utf-8")
@@ -28,6 +28,16 @@ def test_the_page_lists_the_codes_that_can_be_answered() -> None:
     table = rows(pages.section(PAGE, "Errors"))
     listed = [(int(cells[0]), code) for cells in table for code in words(cells[1])]
     assert sorted(listed) == sorted(codes(gateway_modules()))
+
+
+def test_the_page_lists_the_lines_of_the_log() -> None:
+    table = rows(pages.section((ROOT / "docs/running.md").read_text("utf-8"), "The log"))
+    listed = {name: cells[1] for cells in table for name in words(cells[0])}
+    made = {**events(), "library": "", "log_dropped": ""}
+    assert sorted(listed) == sorted(made)
+    assert {name: listed[name] for name, level in made.items() if level} == {
+        name: level for name, level in made.items() if level
+    }
 
 
 def test_codes_are_found_however_they_are_given(tmp_path: Path) -> None:
