@@ -1,28 +1,19 @@
-"""Bytes to pixels: the border behind which Pillow reads hostile files.
+"""Bytes to pixels, once the header was judged.
 
-Owns: decoding, uprightness, and bringing every mode to one of four (L, LA, RGB, RGBA). Decodes only
-what ``look`` has read, with that format's own reader, and believes it only where both agree.
-Must not know: bounds, encoders, what the picture is for. One thread at a time may be in here: the
-process's warning filters are changed meanwhile, and a picture may take 160 MB.
+Owns: decoding, uprightness, and bringing every mode to one of four (L, LA, RGB, RGBA). Must not
+know: bounds, encoders, what the picture is for. One thread at a time should be in here: a picture
+may take 160 MB.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import os
+import re
+from typing import BinaryIO
 
-from PIL import GifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import Image
 
-from gateway.images.headers import Header, MediaType
+from gateway.images.header import Header
+from gateway.images.readers import Damaged, border, opened
 
-# The readers are called directly, not through Image.open: that would take a phone's JPEG with a
-# second picture behind it for a format of its own.
-_READERS: dict[MediaType, type[ImageFile.ImageFile]] = {
-    "image/png": PngImagePlugin.PngImageFile,
-    "image/jpeg": JpegImagePlugin.JpegImageFile,
-    "image/webp": WebPImagePlugin.WebPImageFile,
-    "image/gif": GifImagePlugin.GifImageFile,
-}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -33,27 +24,30 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _PLAIN = frozenset({"L", "LA", "RGB", "RGBA"})
-_OPAQUE = frozenset({"1", "L", "P", "RGB", "CMYK", "I;16", "I"})
 _STRIP = 2**20  # pixels looked at in one go, with the interpreter's lock held for about 1 ms
 _PROFILE_BYTES = 2**20
 _PROFILE_SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_SCANS = 100  # encoders make about ten
+_STEPS = 8_192
+_WINDOW = 2**16
+# A JPEG's marker that matters: not a stuffed zero, a fill byte, a restart marker or TEM.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 
-class Undecodable(Exception):
-    """The pixels are cut off, damaged, or not what the header says."""
 
-
-def load(path: str, header: Header) -> Image.Image:
-    """Decode all pixels, as stored. A PNG's checksums are verified first."""
-    reader = _READERS[header.media_type]
-    with _border():
-        if header.media_type == "image/png":
-            with Path(path).open("rb") as file:
-                reader(file).verify()
-        with reader(path) as image:
-            _agree(image.size, header)
-            image.load()
-            return image
+def load(path: str, media_type: str) -> Image.Image:
+    """Decode all pixels, as stored; a PNG's checksums are verified first. Raises ``Damaged``."""
+    if media_type == "image/png":
+        with opened(path, media_type) as (image, file):
+            image.verify()
+            if len(file.read(4)) < 4:  # noqa: PLR2004  the last checksum, which is not looked at
+                raise Damaged("it ends early")
+    with opened(path, media_type) as (image, file):
+        if media_type == "image/jpeg":
+            _walk_scans(file)
+        image.load()
+        return image
 
 
 def upright(path: str, header: Header) -> Image.Image:
@@ -61,8 +55,8 @@ def upright(path: str, header: Header) -> Image.Image:
 
     Metadata is gone but for a colour profile (``info["icc_profile"]``) that fits the mode.
     """
-    stored = load(path, header)
-    with _border():
+    stored = load(path, header.media_type)
+    with border():
         image = _plain(stored)
     method = _UPRIGHT.get(header.orientation)
     turned = image if method is None else image.transpose(method)
@@ -73,9 +67,9 @@ def upright(path: str, header: Header) -> Image.Image:
 
 def transparent(image: Image.Image) -> bool:
     """Whether at least one pixel is not opaque."""
-    if "transparency" not in image.info and image.mode in _OPAQUE:
+    if not image.has_transparency_data:
         return False
-    with _border():
+    with border():
         plain = _plain(image)
     rows = max(1, _STRIP // plain.width)
     for top in range(0, plain.height, rows):
@@ -86,24 +80,30 @@ def transparent(image: Image.Image) -> bool:
     return False
 
 
-@contextmanager
-def _border() -> Iterator[None]:
-    """Make whatever Pillow raises or warns about a file's content one error of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except Undecodable:
-            raise
-        except Exception as fault:  # on hostile bytes Pillow raises nearly anything
-            if isinstance(fault, MemoryError) or getattr(fault, "errno", None) is not None:
-                raise  # the machine's fault, not the file's: Pillow's own carry no number
-            raise Undecodable("it is damaged or incomplete") from fault
+def _walk_scans(file: BinaryIO) -> None:
+    """Walk a JPEG from behind its first scan's header to its end, and count its scans.
 
-
-def _agree(size: tuple[int, int], header: Header) -> None:
-    if size != (header.width, header.height):
-        raise Undecodable("two readings of its size differ")
+    A decoder goes over all pixels for each, and neither Pillow nor libjpeg has a bound: a few
+    megabytes of empty ones would keep it for hours.
+    """
+    scans = 1
+    for _ in range(_STEPS):
+        start, window = file.tell(), file.read(_WINDOW)
+        found = _MARKER.search(window)
+        if found is None and len(window) < _WINDOW:
+            raise Damaged("it ends early")
+        if found is None:
+            file.seek(-1, os.SEEK_CUR)  # a marker may lie across
+            continue
+        if found[0] == _END:
+            return
+        scans += found[0] == _SCAN
+        if scans > _SCANS:
+            break
+        file.seek(start + found.end())
+        length = int.from_bytes(file.read(2))  # counts itself
+        file.seek(start + found.end() + length)
+    raise Damaged("it has too many scans")
 
 
 def _plain(image: Image.Image) -> Image.Image:

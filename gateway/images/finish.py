@@ -11,13 +11,11 @@ from typing import Literal
 
 from PIL import Image
 
-from gateway.images.decode import Undecodable, load, upright
+from gateway.images.decode import load, upright
 from gateway.images.encode import Unencodable, encode
-from gateway.images.headers import BadHeader, Header, sniff
-from gateway.images.look import look
+from gateway.images.header import Header, look
+from gateway.images.readers import Damaged, Oversized
 from gateway.translate.model import Finish, Format, Note, note
-
-__all__ = ["Finished", "Reason", "UnusableResult", "finish", "fit", "sniff"]
 
 Reason = Literal["empty", "html", "not_a_picture", "damaged", "too_large"]
 
@@ -52,14 +50,14 @@ def finish(source: str, target: str, wanted: Finish, *, max_pixels: int) -> Fini
     cropped: it gets a note, as do lost transparency and a format that cannot hold it.
     """
     header = _header(source, max_pixels)
-    size, notes = _size(header.upright, wanted.pixels)
+    size, notes = _size((header.width, header.height), wanted.pixels)
     try:
         if _unchanged(header, size, wanted.format):
-            load(source, header)
+            load(source, header.media_type)
             Path(source).replace(target)
             return _finished(target, wanted.format, size, notes)
         image = fit(upright(source, header), size)
-    except Undecodable as fault:
+    except Damaged as fault:
         raise UnusableResult("damaged") from fault
     form, more = _encode(image, target, wanted)
     Path(source).unlink()
@@ -86,21 +84,23 @@ def fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _header(source: str, max_pixels: int) -> Header:
-    with Path(source).open("rb") as file:
-        head = file.read(512)
-        try:
-            header = look(file)
-        except BadHeader as fault:
-            raise UnusableResult("damaged") from fault
+    try:
+        header = look(source)
+    except Oversized as fault:
+        raise UnusableResult("too_large") from fault
+    except Damaged as fault:
+        raise UnusableResult("damaged") from fault
     if header is None:
-        raise UnusableResult(_instead(head))
+        raise UnusableResult(_instead(source))
     if header.width * header.height > max_pixels:
         raise UnusableResult("too_large")
     return header
 
 
-def _instead(head: bytes) -> Reason:
+def _instead(source: str) -> Reason:
     """Say what stands where a picture was expected."""
+    with Path(source).open("rb") as file:
+        head = file.read(512)
     if not head:
         return "empty"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -118,8 +118,9 @@ def _size(
 
 
 def _unchanged(header: Header, size: tuple[int, int], form: Format) -> bool:
-    plain = header.frames == 1 and header.orientation == 1
-    return plain and size == header.upright and header.media_type == f"image/{form}"
+    plain = not header.animated and header.orientation == 1
+    fits = size == (header.width, header.height)
+    return plain and fits and header.media_type == f"image/{form}"
 
 
 def _encode(image: Image.Image, target: str, wanted: Finish) -> tuple[Format, tuple[Note, ...]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.config.sections import PictureBounds
-from gateway.images.decode import Undecodable, load, transparent
-from gateway.images.headers import BadHeader, Header
-from gateway.images.look import look
+from gateway.images.decode import load, transparent
+from gateway.images.header import Header, look
+from gateway.images.readers import Damaged, Oversized
 from gateway.translate.model import Picture
 
 Code = Literal["unsupported_file_mimetype", "invalid_image_file", "image_too_large"]
@@ -57,11 +57,11 @@ def measure(path: str, bounds: PictureBounds) -> Picture:
 def verify(picture: Picture) -> Picture:
     """Decode the whole picture; return it with ``transparent`` told truthfully.
 
-    Raises ``BadPicture`` where a pixel is missing or the header lied.
+    Raises ``BadPicture`` where a pixel is missing.
     """
     try:
-        image = load(picture.path, header_of(picture.path))
-    except Undecodable as fault:
+        image = load(picture.path, picture.media_type)
+    except Damaged as fault:
         raise broken(fault) from fault
     return dataclasses.replace(picture, transparent=picture.alpha and transparent(image))
 
@@ -69,18 +69,18 @@ def verify(picture: Picture) -> Picture:
 def header_of(path: str) -> Header:
     """Read the header of a caller's file, every fault in it being a ``BadPicture``."""
     try:
-        with Path(path).open("rb") as file:
-            header = look(file)
-    except BadHeader as fault:
+        header = look(path)
+    except Damaged as fault:
         raise broken(fault) from fault
     if header is None:
         raise BadPicture("unsupported_file_mimetype", _UNSUPPORTED)
     return header
 
 
-def broken(fault: Exception) -> BadPicture:
+def broken(fault: Damaged) -> BadPicture:
     """Say what is wrong with a damaged file."""
-    return BadPicture("invalid_image_file", f"{fault}.")
+    too_large = isinstance(fault, Oversized)
+    return BadPicture("image_too_large" if too_large else "invalid_image_file", f"{fault}.")
 
 
 def remeasured(path: str) -> Picture:
@@ -89,16 +89,14 @@ def remeasured(path: str) -> Picture:
 
 
 def _judge(header: Header, bounds: PictureBounds) -> None:
-    width, height = header.upright
-    if width == 0 or height == 0:
-        raise BadPicture("invalid_image_file", "it has no pixels.")
+    width, height = header.width, header.height
     if max(width, height) > bounds.edge or width * height > bounds.pixels:
         raise BadPicture(
             "image_too_large",
             f"it measures {width}x{height}; at most {bounds.pixels:,} pixels "
             f"and {bounds.edge:,} an edge are accepted.",
         )
-    if header.frames > 1:
+    if header.animated:
         raise BadPicture("invalid_image_file", "it is animated; one frame is accepted.")
 
 
@@ -106,5 +104,4 @@ def _picture(path: str, header: Header) -> Picture:
     with Path(path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    width, height = header.upright
-    return Picture(path, digest, header.media_type, width, height, size, header.alpha)
+    return Picture(path, digest, header.media_type, header.width, header.height, size, header.alpha)

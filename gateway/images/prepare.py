@@ -11,10 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from gateway.images.decode import Undecodable, transparent, upright
+from gateway.images.decode import transparent, upright
 from gateway.images.encode import encode
-from gateway.images.headers import Header
+from gateway.images.header import Header
 from gateway.images.measure import BadPicture, broken, header_of, remeasured
+from gateway.images.readers import Damaged
 from gateway.translate.model import Format, Note, Picture, note
 
 _QUALITY = 92
@@ -70,7 +71,7 @@ def _unfit_mask(header: Header, max_bytes: int) -> BadPicture:
 def _upright(path: str, header: Header) -> Image.Image:
     try:
         return upright(path, header)
-    except Undecodable as fault:
+    except Damaged as fault:
         raise broken(fault) from fault
 
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.images.headers import BadHeader
-from gateway.images.look import look
+from gateway.images.header import look
+from gateway.images.readers import Damaged
 from gateway.translate.model import Format
 
 EXTENSIONS: dict[Format, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -92,12 +92,11 @@ def remove(paths: Sequence[str]) -> set[str]:
 def _shelved(path: Path, lifetime: float) -> Shelved | None:
     form = _FORMATS[path.suffix[1:]]
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            header = look(file, whole=False)
-    except BadHeader:
+        header = look(path, late=False)
+    except Damaged:
         return None
     if header is None or header.media_type != f"image/{form}":
         return None
+    status = path.stat()
     expiry = status.st_mtime + lifetime
-    return Shelved(path.stem, str(path), form, *header.upright, status.st_size, expiry)
+    return Shelved(path.stem, str(path), form, header.width, header.height, status.st_size, expiry)

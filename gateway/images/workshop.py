@@ -13,6 +13,7 @@ from gateway.config.sections import Images
 from gateway.images.finish import Finished, finish
 from gateway.images.measure import measure, verify
 from gateway.images.prepare import prepare
+from gateway.images.readers import settle
 from gateway.translate.model import Finish, Note, Picture
 
 _READERS = 2
@@ -27,6 +28,7 @@ class Workshop:
 
     def __init__(self, section: Images, upload_bytes: int) -> None:
         """``upload_bytes`` is the vendor's bound on one picture."""
+        settle()
         self._bounds = section.bounds
         self._upload_bytes = upload_bytes
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="picture-header")

@@ -115,19 +115,19 @@ class Collector:
                     raise
 
     async def _keep(self, job: Job, link: str) -> tuple[Shelved, tuple[Note, ...]]:
+        """Fetch, finish, keep; files on the way are moved on, or removed after a fault."""
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
         try:
             await self._fetcher.fetch(link, fetched)
             finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
             shelved = await self._shelf.keep(finished, job.reservation)
-        except download.LinkDead as error:
-            raise _Unusable(error.reason) from error
-        except UnusableResult as error:
-            raise _Unusable(str(error)) from error
+        except BaseException as error:
+            await asyncio.to_thread(_remove, fetched, finished_path)
+            if isinstance(error, download.LinkDead | UnusableResult):
+                raise _Unusable(error.reason) from error
+            raise
         else:
             return shelved, finished.notes
-        finally:
-            await asyncio.to_thread(_remove, fetched, finished_path)
 
 
 class Asker:

@@ -25,15 +25,18 @@ class Spool:
         self._path = Path(folder) / f"request-{secrets.token_hex(16)}"
         self._lock = threading.Lock()
         self._discarded = False
+        self._used = False
         self._count = 0
 
     def new(self) -> "SpoolFile":
         """Name a new file; it is on disk once something was written or it was closed."""
         self._count += 1
+        self._used = True
         return SpoolFile(self, str(self._path / f"{self._count:03d}"))
 
     async def folder(self) -> str:
         """Return the folder's path, for those who write files of their own; it exists."""
+        self._used = True
         await asyncio.to_thread(self._write)
         return str(self._path)
 
@@ -42,8 +45,14 @@ class Spool:
         await asyncio.to_thread(self._write, path, data)
 
     async def discard(self) -> None:
-        """Remove the folder and all in it; may be called more than once."""
-        await asyncio.to_thread(self._remove)
+        """Remove the folder and all in it; may be called more than once.
+
+        Most requests bring no file: where none was named, there is nothing a thread could do.
+        """
+        if self._used:
+            await asyncio.to_thread(self._remove)
+        else:
+            self._discarded = True
 
     def _write(self, path: str | None = None, data: bytes = b"") -> None:
         with self._lock:

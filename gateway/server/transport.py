@@ -20,6 +20,7 @@ from gateway.config.sections import ServerBounds
 from gateway.facts import new_request_id
 
 _LOOKS = 4  # a reader is looked at so often within its time
+_TOO_MUCH = 2  # bounds: a body that is somewhat too large must hear so at its end
 _CATALOGUE = {503: "service_unavailable_error", 500: "server_error"}
 
 
@@ -84,8 +85,8 @@ class Wire(asyncio.Transport):
     """A transport in front of the loop's own.
 
     * ``close`` while ``unread()`` says so sends what is to be sent, then the end of our side, and
-      drops what still comes: up to ``bounds.body`` bytes within ``linger_time``. Closing at once
-      would make the kernel answer with a reset, and clients would lose the response unread.
+      drops what still comes: up to twice ``bounds.body`` bytes within ``linger_time``. Closing at
+      once would make the kernel answer with a reset, and clients would lose the response unread.
     * A reader that takes nothing for ``bounds.write_time`` while something waits is cut.
     """
 
@@ -147,7 +148,7 @@ class Wire(asyncio.Transport):
     def discard(self, size: int) -> None:
         """Count bytes that nobody will look at; too many end the patience."""
         self._discarded += size
-        if self._discarded > self._book.bounds.body:
+        if self._discarded > _TOO_MUCH * self._book.bounds.body:
             self._raw.abort()
 
     def release(self) -> None:

@@ -35,6 +35,7 @@ _MAPPED_QUALITY: dict[str, Quality] = {
     "xhigh": "high",
     "max": "high",
 }
+_OLD_QUALITIES = frozenset({"standard", "hd"})
 _BACKGROUNDS = ("auto", "opaque", "transparent")
 _DEFAULT_TIER: Tier = "1k"
 
@@ -61,7 +62,7 @@ def make_plan(request: ImageRequest, rules: Rules) -> Plan:
     """
     card, model_notes = find_model(request.requested_model, rules)
     _check_against(card, request)
-    quality, quality_notes = _quality(request.quality, card, rules)
+    quality, quality_notes = _quality(request, card, rules)
     fit = _fit(request, card, rules)
     finish = _finish(request, fit)
     task = _task(request, card, fit, finish, quality)
@@ -104,8 +105,13 @@ def split(n: int, most: int) -> tuple[int, ...]:
 
 def default_delivery(request: ImageRequest) -> Delivery:
     """What a caller who did not say wants back: DALL-E names and no name expect links."""
+    return "url" if _is_old(request) else "b64_json"
+
+
+def _is_old(request: ImageRequest) -> bool:
+    """Whether the caller speaks as to the DALL-E models, which were meant where none is named."""
     name = (request.requested_model or "").removeprefix("openai/")
-    return "url" if not name or name.startswith("dall-e-") else "b64_json"
+    return not name or name.startswith("dall-e-")
 
 
 def _card(name: str, rules: Rules) -> ModelCard:
@@ -131,13 +137,17 @@ def _check_against(card: ModelCard, request: ImageRequest) -> None:
         )
 
 
-def _quality(asked: str | None, card: ModelCard, rules: Rules) -> tuple[Quality, tuple[Note, ...]]:
+def _quality(
+    request: ImageRequest, card: ModelCard, rules: Rules
+) -> tuple[Quality, tuple[Note, ...]]:
+    asked = request.quality
     if asked is None or asked == "auto":
         return card.default_quality, ()
     for quality in QUALITIES:
         if asked == quality:
             return quality, ()
-    if asked in _MAPPED_QUALITY and not rules.strict:
+    known = not rules.strict or (asked in _OLD_QUALITIES and _is_old(request))
+    if known and asked in _MAPPED_QUALITY:
         mapped = _MAPPED_QUALITY[asked]
         return mapped, (note("quality-mapped", requested=asked, actual=mapped),)
     message = (
@@ -172,7 +182,7 @@ def _default_size(request: ImageRequest) -> str:
 
     A resolution without a size asks for a tier, so the vendor's own choice of ratio stands.
     """
-    if request.resolution is None and default_delivery(request) == "url":
+    if request.resolution is None and _is_old(request):
         return "1024x1024"
     return "auto"
 

@@ -89,23 +89,28 @@ class Downloads:
         raise LinkDead("too many redirects", fleeting=False)
 
     async def _write(self, stream: Stream, path: str) -> int:
-        size, buffer = 0, bytearray()
-        with await asyncio.to_thread(open, path, "wb") as file:
-            async for chunk in stream.chunks:
-                size += len(chunk)
-                if size > self._bounds.size:
-                    raise LinkDead("too large", fleeting=False)
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await asyncio.to_thread(file.write, buffer)
-                    buffer = bytearray()
-            await asyncio.to_thread(file.write, buffer)
+        """Write as it comes; a small file in one go, for every hop to a thread costs."""
+        size, buffer, mode = 0, bytearray(), "wb"
+        async for chunk in stream.chunks:
+            size += len(chunk)
+            if size > self._bounds.size:
+                raise LinkDead("too large", fleeting=False)
+            buffer += chunk
+            if len(buffer) >= _BUFFER:
+                await asyncio.to_thread(_append, path, mode, buffer)
+                buffer, mode = bytearray(), "ab"
         told = stream.headers.get("content-length")
         if told is not None and told.isdigit() and int(told) != size:
             raise LinkDead("shorter than announced", fleeting=True)
         if size == 0:
             raise LinkDead("empty", fleeting=True)
+        await asyncio.to_thread(_append, path, mode, buffer)
         return size
+
+
+def _append(path: str, mode: str, content: bytearray) -> None:
+    with open(path, mode) as file:  # noqa: PTH123 - the mode differs from write to write
+        file.write(content)
 
 
 def _check(stream: Stream, most: int) -> None:

@@ -6,15 +6,14 @@ from PIL import Image, ImageChops, ImageCms
 from gateway.images import encode as encoding
 from gateway.images.decode import upright
 from gateway.images.encode import Unencodable, encode, flat
-from gateway.images.look import look
+from gateway.images.header import look
 from gateway.translate.model import Format
 from tests.images.drawn import drawn, exif, placed, saved
 
 
 def plain(folder: Path, data: bytes) -> Image.Image:
     path = placed(folder, data, "source")
-    with Path(path).open("rb") as file:
-        header = look(file)
+    header = look(path)
     assert header is not None
     return upright(path, header)
 

@@ -1,4 +1,5 @@
 import asyncio
+import struct
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from gateway.images import workshop as module
 from gateway.images.measure import BadPicture
 from gateway.images.workshop import Workshop
 from gateway.translate.model import Finish, Picture
-from tests.images.drawn import drawn, exif, placed, saved
+from tests.images.drawn import chunk, drawn, exif, inserted, placed, saved
 
 
 async def test_a_pictures_whole_way(tmp_path: Path) -> None:
@@ -23,6 +24,19 @@ async def test_a_pictures_whole_way(tmp_path: Path) -> None:
     assert ready.transparent
     made = await shop.finish(ready.path, str(tmp_path / "made"), Finish((30, 40), "webp"))
     assert (made.format, made.width, made.height) == ("webp", 30, 40)
+    shop.close()
+
+
+async def test_damaged_metadata_warns_nobody(tmp_path: Path) -> None:
+    # The suite makes warnings errors, and Pillow warns of each of these.
+    segment = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x1a\x01\5\0\1\0\0\0\xff\xff\xff\x7f\0\0\0\0"
+    jpeg = saved(drawn(), "JPEG", exif=segment)
+    twice = chunk(b"acTL", struct.pack(">II", 0, 0))
+    shop = Workshop(Images(), 10**6)
+    for data in (jpeg, inserted(saved(drawn(), "PNG"), b"IDAT", twice, twice)):
+        path = placed(tmp_path, data)
+        pictures = await asyncio.gather(*(shop.measure(path) for _ in range(20)))
+        assert (await shop.verify(pictures[0])).width == 48
     shop.close()
 
 

@@ -23,7 +23,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 BROAD: Mapping[str, str] = {
     "gateway.server.framing:BoundedProtocol._serve": "a fault must not end the connection",
     "gateway.ops.middleware:RequestContext.__call__": "the last resort: any fault becomes a 500",
-    "gateway.images.decode:_border": "on hostile bytes Pillow raises nearly anything",
+    "gateway.images.readers:border": "on hostile bytes Pillow raises nearly anything",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",

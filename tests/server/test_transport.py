@@ -87,6 +87,12 @@ async def test_httpx_reads_the_early_answer() -> None:
         assert (response.status_code, response.text) == (413, "too large")
 
 
+async def test_a_client_somewhat_beyond_the_bound_hears_so_after_all_its_bytes() -> None:
+    async with serving(too_large, body=1_000_000) as listener, calling(listener) as caller:
+        await caller.say(POST + b"Content-Length: 1900000\r\n\r\n" + bytes(1_900_000))
+        assert (await caller.hear()).status == 413
+
+
 async def test_patience_with_what_nobody_reads_is_bounded_in_bytes() -> None:
     async with serving(too_large, body=1_000_000) as listener, calling(listener) as caller:
         await caller.say(POST + b"Content-Length: 500000000\r\n\r\n")

@@ -119,8 +119,18 @@ def test_quality_words_are_mapped_with_a_note(word: str | None, quality: str, no
 
 def test_strict_refuses_the_old_quality_words() -> None:
     rules = replace(RULES, strict=True)
-    assert refusal(asked(quality="standard"), rules) == ("quality", "invalid_value")
+    wish = asked(requested_model="gpt-image-2", quality="standard")
+    assert refusal(wish, rules) == ("quality", "invalid_value")
     assert refusal(asked(quality="best")) == ("quality", "invalid_value")
+
+
+@pytest.mark.parametrize("model", [None, "dall-e-2", "dall-e-3", "openai/dall-e-3"])
+def test_strict_knows_the_old_words_where_an_old_model_is_asked_for(model: str | None) -> None:
+    rules = replace(RULES, strict=True)
+    assert make_plan(asked(requested_model=model, quality="hd"), rules).quality == "high"
+    assert make_plan(asked(requested_model=model, quality="standard"), rules).quality == "medium"
+    wish = asked(requested_model=model, quality="max")
+    assert refusal(wish, rules) == ("quality", "invalid_value")
 
 
 @pytest.mark.parametrize(
