@@ -6,6 +6,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -169,3 +170,21 @@ def test_an_ipv6_listener_is_tried_too() -> None:
 
     assert found.subject == "server"
     assert "::1 port 0" in found.message
+
+
+def test_a_folder_below_one_that_may_not_be_looked_into_is_a_finding(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    real = os.stat
+
+    def stat(path: Any, **how: Any) -> os.stat_result:
+        if str(path).startswith(f"{closed}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, **how)
+
+    closed.mkdir()
+    monkeypatch.setattr(os, "stat", stat)
+    finding = machine.folder(images(closed / "pictures"))
+    assert finding.grade == "ok"
+    assert "does not exist yet" in finding.message

@@ -100,36 +100,42 @@ class Builder:
                 case "ENV":
                     for pair in step.rest.split():
                         name, _, value = pair.partition("=")
-                        self.environment[name] = Template(self._here(value)).substitute(
+                        self.environment[name] = Template(self.here(value)).substitute(
                             self.environment
                         )
                 case "WORKDIR":
-                    self.directory = Path(self._here(step.rest))
+                    self.directory = Path(self.here(step.rest))
                     self.directory.mkdir(parents=True, exist_ok=True)
                     self._give(self.directory)
                 case "COPY":
                     self._copy(step.rest.split())
                 case "RUN":
-                    self._checked(["/bin/sh", "-euc", self._here(step.rest)])
+                    self._checked(["/bin/sh", "-euc", self.here(step.rest)])
                 case "USER" | "VOLUME" | "EXPOSE" | "HEALTHCHECK" | "ENTRYPOINT" | "CMD":
                     pass
                 case _:
                     raise ValueError(f"not understood: {step}")
 
     def run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Start a program of the container as its user would."""
+        """Start a program of the container as its user would, and wait for its end."""
+        with self.start(words) as child:
+            out, err = child.communicate()
+            return subprocess.CompletedProcess(words, child.returncode, out, err)
+
+    def start(self, words: Sequence[str], **more: str) -> subprocess.Popen[str]:
+        """Start a program of the container as its user would; ``more`` is what ``-e`` sets."""
         inherited = {
             name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
         }
         nobody = NOBODY if self.drops_root else None
         program = shutil.which(words[0], path=self.environment["PATH"])
-        return subprocess.run(
+        return subprocess.Popen(
             [program or words[0], *words[1:]],
             cwd=self.directory,
-            env={**inherited, "HOME": str(self._folder / "home"), **self.environment},
-            capture_output=True,
+            env={**inherited, "HOME": str(self._folder / "home"), **self.environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
             user=nobody,
             group=nobody,
             extra_groups=[] if self.drops_root else None,
@@ -170,7 +176,7 @@ class Builder:
     def _copy(self, words: list[str]) -> None:
         given = flags(words)
         *sources, target = (word for word in words if not word.startswith("--"))
-        destination = self.directory / self._here(target)
+        destination = self.directory / self.here(target)
         for source in sources:
             origin = (
                 self._stages[given["from"]] / source.lstrip("/")
@@ -186,7 +192,7 @@ class Builder:
                 shutil.copy(origin, destination)
         self._give(destination)
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
         """The same text with absolute paths under our ``/`` and the container's user as us."""
         owner = f"{self._owner}:{self._owner if self.drops_root else os.getegid()}"
         moved = ABSOLUTE.sub(f"{self.root}/", text.replace(f"{NOBODY}:{NOBODY}", owner))

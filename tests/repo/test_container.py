@@ -1,15 +1,20 @@
+import json
 import os
 import re
 import shutil
+import signal
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gateway
+from tests.cli.processes import Process, running
 from tests.repo.container import NOBODY, Builder, Step, command, flags, last, steps
 from tests.repo.source import ROOT
 
@@ -81,6 +86,63 @@ def test_the_health_check_tells_a_live_gateway_from_a_dead_one(
             threading.Thread(target=server.handle_request, daemon=True).start()
         assert container.run(here).returncode == code
     assert here != check
+
+
+def test_it_serves_as_it_is_started_by_default(container: Builder, tmp_path: Path) -> None:
+    words = [*command(last("ENTRYPOINT", STEPS)), *command(last("CMD", STEPS))]
+    words = [container.here(word) for word in words]
+    assert words[1:3] == ["serve", "--config"]
+    mount(container, Path(words[3]), ROOT / "config.example.yaml")
+    with (
+        running(tmp_path, "simulate", "--port", "0", "--speed", "1000") as vendor,
+        container.start(
+            words,
+            TOAPIS_API_KEY="simulated",
+            STUDIO_KEY="sk-studio-key",
+            GATEWAY__UPSTREAM__BASE_URL=vendor.until("http").split()[3],
+            GATEWAY__UPSTREAM__POLLING__SCALE="0.02",
+            GATEWAY__SERVER__PORT="0",
+            GATEWAY__OPS__PORT="0",
+        ) as child,
+    ):
+        process = Process(child)
+        try:
+            served, ops = (json.loads(process.until(name)) for name in ("clients", "operators"))
+            assert (served["host"], ops["host"]) == ("0.0.0.0", "127.0.0.1")
+            answer = ask(served["url"], "sk-studio-key")
+            check = command(last("HEALTHCHECK", STEPS))
+            port = ops["url"].rpartition(":")[2]
+            assert container.run([word.replace("9464", port) for word in check]).returncode == 0
+            assert process.end(signal.SIGTERM) == 0
+            assert process.err == ""
+        finally:
+            child.kill()
+    link = answer["data"][0]["url"]
+    assert (container.root / "data/images" / link.rpartition("/")[2]).is_file()
+
+
+def mount(container: Builder, place: Path, source: Path) -> None:
+    """Put a file into the container as ``-v …:ro`` does: it can be read, and nothing else."""
+    container.root.chmod(0o755)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, place)
+    for path in (place, *place.parents):
+        path.chmod(path.stat().st_mode & ~0o222)
+        if path == container.root:
+            break
+
+
+def ask(url: str, key: str) -> dict[str, Any]:
+    """A picture's link, as a client asks for it."""
+    request = urllib.request.Request(  # noqa: S310 - our own address
+        f"{url}/v1/images/generations",
+        json.dumps({"model": "dall-e-3", "prompt": "fog"}).encode(),
+        {"authorization": f"Bearer {key}", "content-type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 def test_base_images_are_named_by_an_exact_version() -> None:
