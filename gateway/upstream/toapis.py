@@ -44,7 +44,6 @@ from gateway.web.clients import Answer, Interrupted, Method, NotConnected, Part
 from gateway.web.headers import retry_after
 
 _IN_THREAD = 256 * 1024
-_ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 _PERHAPS_ACCEPTED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 _NOT_UPLOADED = "The image service could not be reached to upload a picture."
 _UNREAD = "The image service's answer to the upload of a picture made no sense."
@@ -101,9 +100,9 @@ class Toapis:
         body = await _json(answer)
         data = body.get("data")
         url = data.get("url") if isinstance(data, dict) else None
-        if answer.status in _ACCEPTED and body.get("success") is not False and url:
+        if _is_good(answer) and body.get("success") is not False and url:
             return str(url)
-        if answer.status in _ACCEPTED and not says_no(body):
+        if _is_good(answer) and not says_no(body):
             raise UpstreamUnavailable(_UNREAD, code="upstream_unavailable")
         raise self._refused(read_fault(answer, body), answer)
 
@@ -126,7 +125,7 @@ class Toapis:
     async def _created(self, answer: Answer, task_id: str) -> TaskStatus:
         body = await _json(answer)
         fault = read_fault(answer, body)
-        if answer.status in _ACCEPTED:
+        if _is_good(answer):
             if task_id_in(body) or has_pictures(body):
                 return self._status(body, task_id)
             if says_no(body):
@@ -167,6 +166,11 @@ class Toapis:
 
     def _pause(self, answer: Answer) -> float | None:
         return retry_after(answer.headers, self._clock.wall())
+
+
+def _is_good(answer: Answer) -> bool:
+    """Any 2xx: a create that was not refused may have been bought, whatever it is called."""
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 async def _json(answer: Answer) -> Json:
