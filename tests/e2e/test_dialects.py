@@ -19,7 +19,7 @@ SINGLE = {"url", "result_url", "result_object"}
 """Result shapes with room for one picture."""
 
 TERMINAL = [creation for creation in CREATIONS if creation.startswith("terminal")]
-STATUSES = (200, 201, 202)
+STATUSES = (200, 201, 202, 203)
 PROGRESS: tuple[str, ...] = next(
     item.metadata["words"] for item in fields(Settings) if item.name == "progress"
 )

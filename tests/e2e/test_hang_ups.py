@@ -89,8 +89,7 @@ async def test_many_leave_at_many_moments_and_each_wish_is_bought_once(stand: St
     assert stand.simulator.vendor.book.purchases_made(0)["bought_twice"] == []
 
 
-async def test_who_leaves_amid_the_answer_leaves_it_unclaimed(stand: Stand) -> None:
-    # Nine pictures in base64 are more than the sockets between us hold.
+async def test_who_leaves_amid_the_answer_finds_everything_on_the_shelf(stand: Stand) -> None:
     wish = {"prompt": PROMPT, "n": 9, "size": SMALL, "quality": "low", "model": "gpt-image-2"}
     async with calling(stand) as caller:
         await caller.ask(GENERATIONS, json.dumps(wish).encode())
