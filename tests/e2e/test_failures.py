@@ -167,6 +167,27 @@ async def test_doubtful_statuses_are_looked_up_and_never_sent_again(
     assert stand.calls("create") == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [
+        ("insufficient_quota", 429, UNFUNDED),
+        ("quota_not_enough", 400, UNFUNDED),
+        ("model_not_found", 404, NO_MODEL),
+        ("no_channel", 400, NO_MODEL),
+        ("content_policy", 400, BLOCKED),
+        ("bad_request", 415, refused("invalid_request")),
+        ("bad_request", 451, UNAVAILABLE),
+        ("unavailable", 301, UNAVAILABLE),
+    ],
+)
+async def test_a_code_says_more_than_its_status(
+    stand: Stand, kind: str, status: int, told: Told
+) -> None:
+    stand.vendor_fails(always("create", kind, status=status))
+    await fails(stand, told, purchases=0)
+    assert stand.calls("create") == 1
+
+
 @pytest.mark.parametrize("kind", ["stall", "cut", "drip"])
 async def test_an_answer_that_does_not_arrive_whole_is_looked_up(stand: Stand, kind: str) -> None:
     stand.vendor_fails(always("create", kind, seconds=LONG))
@@ -207,7 +228,7 @@ async def test_any_hint_of_patience_is_understood(stand: Stand, hint: str) -> No
 
 @pytest.mark.parametrize("kind", sorted(THROTTLES))
 async def test_throttled_for_good_is_a_429_and_nothing_is_bought(tmp_path: Path, kind: str) -> None:
-    impatient = {**IMPATIENT, "deadlines": {"tier_1k": 0.8 * PACE}}
+    impatient = {**IMPATIENT, "deadlines": {"tier_1k": 0.5 * PACE}}
     async with behaving(tmp_path, pace=PACE, upstream=impatient) as stand:
         stand.vendor_fails(always("create", kind))
         await fails(stand, THROTTLED, purchases=0)
@@ -378,7 +399,9 @@ async def test_a_refused_upload_buys_nothing(stand: Stand, kind: str) -> None:
     assert stand.calls("upload") == (3 if told in {UNAVAILABLE, THROTTLED} else 1)
 
 
-@pytest.mark.parametrize("kind", sorted(THROTTLES | set(AMBIGUOUS) | {"stall", "cut", "drip"}))
+@pytest.mark.parametrize(
+    "kind", sorted(THROTTLES | {"bad_gateway", "garbage", "nothing", "stall", "cut", "drip"})
+)
 async def test_an_upload_is_repeated_where_that_may_help(stand: Stand, kind: str) -> None:
     stand.vendor_fails({"where": "upload", "kind": kind, "seconds": LONG, "times": 1})
     pictures_of(await edited(stand))
@@ -422,7 +445,7 @@ async def test_nothing_broken_is_ever_delivered(
 
 @pytest.mark.parametrize("kind", ["stall", "drip"])
 async def test_a_file_that_never_comes_to_its_end_is_given_up(tmp_path: Path, kind: str) -> None:
-    impatient = {**IMPATIENT, "download_time": 0.2}
+    impatient = {**IMPATIENT, "download_time": 0.1}
     async with behaving(tmp_path, pace=PACE, upstream=impatient) as stand:
         stand.vendor_fails(always("file", kind, seconds=LONG))
         await fails(stand, BROKEN_LINK, purchases=1)
@@ -469,6 +492,88 @@ async def test_a_result_larger_than_its_bound_is_no_result(tmp_path: Path) -> No
 async def test_the_vendors_key_is_never_shown_to_those_who_keep_its_files(stand: Stand) -> None:
     await served(stand)
     assert stand.simulator.vendor.authorized_file_requests == 0
+
+
+def elsewhere(stand: Stand) -> None:
+    """The vendor names its files under another name of this machine."""
+    port = stand.vendor_url.rpartition(":")[2]
+    stand.simulator.vendor._public_url = f"http://localhost:{port}"
+
+
+async def test_no_link_leads_into_the_house(stand: Stand) -> None:
+    elsewhere(stand)
+    await fails(stand, BROKEN_LINK, purchases=1)
+    assert stand.calls("file") == 0
+
+
+async def test_unless_the_operator_opens_that_door(tmp_path: Path) -> None:
+    async with behaving(tmp_path, images={"fetch_from": ["localhost"]}) as stand:
+        elsewhere(stand)
+        await served(stand)
+
+
+async def test_links_may_be_held_to_listed_hosts(tmp_path: Path) -> None:
+    listed = {"result_hosts": ["files.example"]}
+    hosts = {"fetch_from": ["localhost"]}
+    async with behaving(tmp_path, pace=PACE, upstream=listed, images=hosts) as stand:
+        elsewhere(stand)
+        await fails(stand, BROKEN_LINK, purchases=1)
+        assert stand.calls("file") == 0
+
+
+# ── everything at once ──
+
+WISHES = 30
+STORM = (
+    always("create", "throttled", share=0.15, retry_after="0"),
+    always("create", "cut", share=0.1),
+    always("create", "cut_before", share=0.05),
+    always("create", "bad_gateway", share=0.1, bought=True),
+    always("create", "proxy_timeout", share=0.1, bought=True),
+    always("create", "bad_request", share=0.05),
+    always("create", "failed", share=0.1),
+    always("create", "slow", share=0.1, seconds=0.2),
+    always("status", "bad_gateway", share=0.2),
+    always("status", "garbage", share=0.1),
+    always("status", "not_found", share=0.1),
+    always("status", "cut", share=0.1),
+    always("file", "truncated", share=0.2),
+    always("file", "wrong_length", share=0.1),
+    always("file", "forbidden", share=0.1),
+    always("file", "html_as_picture", share=0.1),
+)
+
+
+async def test_in_a_storm_every_wish_is_bought_at_most_once(tmp_path: Path) -> None:
+    patient = {**IMPATIENT, "settle_time": 90}
+    async with behaving(tmp_path, pace=PACE, upstream=patient) as stand:
+        stand.vendor_fails(*STORM)
+        ends = await asyncio.gather(*(_end(stand, place) for place in range(WISHES)))
+        served, named, doubtful = (ends.count(end) for end in ("served", "bought", "doubtful"))
+        book: Any = stand.simulator.vendor.book.purchases_made(WISHES)
+        assert book["bought_twice"] == []
+        assert len({task["prompt_sha256"] for task in book["tasks"]}) == stand.purchases
+        assert served + named <= stand.purchases <= served + named + doubtful
+        assert len(stand.shelved()) == served > WISHES / 3
+        assert len(stand.gateway.board) == 0
+
+
+async def _end(stand: Stand, place: int) -> str:
+    """How a wish ends; what is neither served nor named nor in doubt was never bought."""
+    try:
+        result = await generated(stand, retries=SDK_RETRIES, prompt=f"{PROMPT} {place}")
+    except openai.APIStatusError as error:
+        hold_tongue(stand, error.response.text)
+        told = error.response.headers
+        end = "refused"
+        if error.code == "upstream_outcome_unknown":
+            end = "doubtful"
+        elif "x-gateway-task" in told:
+            end = "bought"
+        assert (told.get("x-should-retry") == "false") is (end != "refused")
+        return end
+    pictures_of(result)
+    return "served"
 
 
 # ── what the vendor says is not passed on unread ──

@@ -248,6 +248,14 @@ async def test_an_answer_to_an_upload_that_makes_no_sense_is_not_the_callers_fau
         await vendor(Answer(200, {}, body))[0].upload(picture)
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206, 226, 299])
+async def test_every_good_status_is_an_acceptance_or_a_doubt(status: int) -> None:
+    accepted = Answer(status, {}, b'{"id":"tsk_1","status":"queued"}')
+    assert (await vendor(accepted)[0].create(SPEC, {}, "t")).upstream_id == "tsk_1"
+    with pytest.raises(base.CreateLost):
+        await vendor(Answer(status, {}, b""))[0].create(SPEC, {}, "t")
+
+
 @pytest.mark.parametrize("name", ["", "a\r\nx-evil: 1", "任务", "a b", "x" * 201])
 async def test_an_id_that_no_header_could_hold_is_none(name: str) -> None:
     body = json.dumps({"id": name, "task_id": name, "status": "queued"}).encode()
