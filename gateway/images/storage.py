@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.images.header import look
+from gateway.images.header import glance
 from gateway.images.readers import Damaged
 from gateway.translate.model import Format
 
@@ -92,11 +92,11 @@ def remove(paths: Sequence[str]) -> set[str]:
 def _shelved(path: Path, lifetime: float) -> Shelved | None:
     form = _FORMATS[path.suffix[1:]]
     try:
-        header = look(path, late=False)
+        seen = glance(path)
     except Damaged:
         return None
-    if header is None or header.media_type != f"image/{form}":
+    if seen is None or seen[0] != f"image/{form}":
         return None
     status = path.stat()
     expiry = status.st_mtime + lifetime
-    return Shelved(path.stem, str(path), form, header.width, header.height, status.st_size, expiry)
+    return Shelved(path.stem, str(path), form, *seen[1:], status.st_size, expiry)
