@@ -2,7 +2,7 @@
 
 import base64
 import io
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from PIL import Image
@@ -54,8 +54,3 @@ async def fetched(url: str) -> Image.Image:
         answer = await client.get(url)
     assert answer.status_code == 200
     return decoded(answer.content)
-
-
-def form_of(picture: Image.Image) -> Literal["png", "jpeg", "webp"]:
-    assert picture.format in {"PNG", "JPEG", "WEBP"}
-    return picture.format.lower()  # type: ignore[return-value]

@@ -32,7 +32,7 @@ from tests.e2e.outcomes import (
     hold_tongue,
     refused,
 )
-from tests.e2e.pictures import SMALL, decoded, drawn_png, fetched, pictures_of
+from tests.e2e.pictures import SMALL, drawn_png, fetched, pictures_of
 from tests.e2e.stand import VENDOR_KEY, Stand, behaving
 
 PROMPT = f"{CANARY} a lighthouse in fog"
@@ -622,11 +622,3 @@ async def test_a_partial_result_is_a_setting(tmp_path: Path) -> None:
         (picture,) = pictures_of(raw.parse())
     assert picture.size == (1024, 768)
     assert "partial-result;made=1;asked=2" in raw.headers["x-gateway-notes"]
-
-
-async def test_a_link_is_good_before_its_life_is_over_and_gone_after(stand: Stand) -> None:
-    result = await generated(stand, response_format="url")
-    url = result.data[0].url
-    async with httpx.AsyncClient() as client:
-        whole = await client.get(url)
-    assert decoded(whole.content).size == (1024, 768)
