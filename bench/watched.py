@@ -38,8 +38,11 @@ class Watch:
 
 
 def peak() -> int:
-    """Most resident memory so far, in MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+    """Most resident memory so far, in MB; of this program, not of what it was forked from."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) * 1024 / 1e6)
+    raise RuntimeError("no VmHWM in /proc/self/status")
 
 
 def resident() -> int:
