@@ -38,7 +38,7 @@ _GRACE = 1.0
 )
 @click.option(
     "--speed",
-    default=5.0,
+    default=10.0,
     show_default=True,
     type=click.FloatRange(0.1, 1000),
     help="How many times faster than the real vendor.",
