@@ -128,12 +128,14 @@ class Listener:
         return BoundedProtocol(self._config, self._state, self._book)
 
     def _cannot_listen(self, error: OSError) -> ListenError:
+        # From Python 3.13 on, asyncio leaves the number out where no address is this machine's.
+        number = errno.EADDRNOTAVAIL if error.errno is None else error.errno
         if isinstance(error, socket.gaierror):
             reason = "the host's name is not known"
         else:
-            reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+            reason = _REASONS.get(number, error.strerror or str(error))
         told = ListenError(f"cannot listen on {self._host}:{self._port}: {reason}")
-        told.errno = error.errno
+        told.errno = number
         return told
 
     async def stop(self, grace: float) -> None:
