@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -80,6 +81,8 @@ async def main() -> None:
         clock=clock,
     )
     await gateway.start()
+    gc.collect()
+    gc.freeze()  # as serve does
     watch = Watch()
     watching = asyncio.create_task(watch.run())
     before, begun = resident(), time.process_time()

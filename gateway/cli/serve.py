@@ -5,6 +5,7 @@ process's own life. Must not know: how anything works (``app.py`` builds, ``serv
 """
 
 import asyncio
+import gc
 import platform
 import sys
 from collections.abc import Callable
@@ -88,6 +89,9 @@ async def _serve(config: Config) -> int:
     listeners = _listeners(config, gateway, clock, logs.emit)
     try:
         await gateway.start()
+        # What start-up made is no garbage: to look through it again and again would stop the loop.
+        gc.collect()
+        gc.freeze()
         await run_until_signal(listeners, grace=GRACE, on_stop=stop)
     except ListenError as error:
         click.echo(str(error), err=True)

@@ -157,7 +157,7 @@ class Runner:
             links = await self._links(job)
             await asyncio.gather(*(self._serve(job, task, links) for task in job.tasks))
         except asyncio.CancelledError:
-            job.error = Draining(_STOPPED)
+            job.error = Draining(_STOPPED + (_PAID if job.bought() else ""))
             states = tuple(task.entry.state.value for task in job.tasks)
             told = JobAbandoned(job_id=job.job_id, upstream_ids=job.upstream_ids, states=states)
             self._journal.announce(told)
@@ -199,6 +199,7 @@ class Runner:
 
 
 _STOPPED = "The gateway stopped while serving this request."
+_PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
 
 

@@ -613,3 +613,34 @@ async def test_pictures_lie_on_disk_while_they_are_needed_and_no_longer(stand: S
     folder = stand.folder / "images"
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".png"}
     assert len(stand.shelved()) == 1
+
+
+# ── variations: retired at OpenAI, still called by old tools ──
+
+
+async def test_a_variation_is_an_edit_with_a_standing_prompt(stand: Stand) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(
+            f"{stand.url}/v1/images/variations",
+            headers={"authorization": f"Bearer {KEY}"},
+            files={"image": ("a.png", drawn_png((256, 256)), "image/png")},
+            data={"n": "2", "size": "512x512", "quality": "low"},
+        )
+    assert answer.status_code == 200, answer.text
+    data = answer.json()["data"]
+    assert [list(item) for item in data] == [["url"], ["url"]]
+    assert answer.json()["size"] == "512x512"
+    assert stand.purchases == 1
+    assert stand.images_bought == 2
+
+
+async def test_a_variation_of_nothing_is_refused(stand: Stand) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(
+            f"{stand.url}/v1/images/variations",
+            headers={"authorization": f"Bearer {KEY}"},
+            files={"n": (None, "1")},
+        )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "image"
+    assert stand.purchases == 0

@@ -517,6 +517,7 @@ async def test_stopping_tells_the_waiters_to_come_back(house: House) -> None:
     await house.runner.stop(0)
     error = job.outcome.result().error
     assert isinstance(error, Draining)
+    assert "already paid for" in error.message
     assert error.bought is not None
     (told,) = [fact for fact in house.facts if isinstance(fact, JobAbandoned)]
     assert told.upstream_ids == error.bought.upstream_ids
