@@ -60,9 +60,9 @@ class Creator:
 
     async def buy(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> TaskStatus:
         """Create the task. Raises: GatewayError; the task is then over."""
-        unsent = 0
+        unsent, throttled = 0, False
         while True:
-            await self._await_turn(job, task)
+            await self._await_turn(job, task, throttled=throttled)
             await self._tell(task, CreateSent(**self._stamp(task)))
             sent_at = self._clock.monotonic()
             try:
@@ -72,6 +72,7 @@ class Creator:
                 await self._pause_unsent(job, task, unsent)
                 unsent += 1
             except base.CreateThrottled as outcome:
+                throttled = True
                 pause = outcome.retry_after
                 await self._tell(task, Throttled(**self._stamp(task), retry_after=pause))
                 await self._pause_throttled(job, task, pause)
@@ -89,8 +90,11 @@ class Creator:
                 await self._tell(task, told)
                 return status
 
-    async def _await_turn(self, job: Job, task: LiveTask) -> None:
-        """Wait for the account's allowance, unless the request is past helping."""
+    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> None:
+        """Wait for the account's allowance, unless the request is past helping.
+
+        ``throttled`` says that the vendor was asked and put us off: then that is the reason told.
+        """
         left = job.deadline - self._clock.monotonic()
         came = left > 0 and await self._governor.submits.turn(within=left)
         if job.error is not None:
@@ -101,6 +105,8 @@ class Creator:
             raise UpstreamUnavailable("The caller left before anything was bought.")
         if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
             await self._drop(task, "no turn before the deadline")
+            if throttled:
+                raise self._put_off(self._governor.submits.wait())
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")
 
@@ -118,10 +124,14 @@ class Creator:
         self._governor.submits.pause(min(pause, _LONGEST_HINT))
         if pause > job.deadline - self._clock.monotonic():
             await self._drop(task, "throttled beyond the deadline")
-            message = "The image service takes no more requests at the moment."
-            raise UpstreamThrottled(
-                message, code="rate_limit_exceeded", retry_after=min(pause, _LONGEST_HINT)
-            )
+            raise self._put_off(pause)
+
+    def _put_off(self, pause: float) -> UpstreamThrottled:
+        return UpstreamThrottled(
+            "The image service takes no more requests at the moment.",
+            code="rate_limit_exceeded",
+            retry_after=min(pause, _LONGEST_HINT),
+        )
 
     async def _look_up(self, job: Job, task: LiveTask) -> TaskStatus:
         """The answer was lost: ask by our own id until it is found or the settle time is over."""

@@ -176,6 +176,21 @@ async def test_a_turn_that_comes_with_the_deadline_is_not_used(house: House) -> 
     assert house.vendor.purchases == []
 
 
+async def test_a_vendor_that_puts_us_off_until_the_deadline_is_named_as_the_reason(
+    house: House,
+) -> None:
+    house.vendor.creates = [base.CreateThrottled("429", 3.0)] * 1000
+    job = await house.start(a_plan(), seconds=10.5)
+    await house.finished(job)
+    error = job.outcome.result().error
+    assert isinstance(error, UpstreamThrottled)
+    assert house.vendor.purchases == []
+    house.vendor.creates = [base.CreateThrottled("429", None)] * 1000
+    job = await house.start(a_plan(), seconds=1.9)
+    await house.finished(job)
+    assert isinstance(job.outcome.result().error, UpstreamThrottled)
+
+
 async def test_a_refusal_is_told_and_nothing_is_bought(house: House) -> None:
     refusal = UpstreamRefused("no", param="prompt")
     house.vendor.creates = [base.CreateRefused("400", refusal)]
