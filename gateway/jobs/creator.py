@@ -93,7 +93,8 @@ class Creator:
     async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> None:
         """Wait for the account's allowance, unless the request is past helping.
 
-        ``throttled`` says that the vendor was asked and put us off: then that is the reason told.
+        Where the vendor has put us off, this task (``throttled``) or the account, that is the
+        reason told.
         """
         left = job.deadline - self._clock.monotonic()
         came = left > 0 and await self._governor.submits.turn(within=left)
@@ -105,7 +106,7 @@ class Creator:
             raise UpstreamUnavailable("The caller left before anything was bought.")
         if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
             await self._drop(task, "no turn before the deadline")
-            if throttled:
+            if throttled or self._governor.submits.held:
                 raise self._put_off(self._governor.submits.wait())
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")

@@ -21,6 +21,11 @@ class Allowance:
     def __repr__(self) -> str:
         return f"Allowance({1 / self._gap:g}/s, next in {self.wait():.1f} s)"
 
+    @property
+    def held(self) -> bool:
+        """Whether the vendor's asking for patience still holds."""
+        return self._clock.monotonic() < self._held
+
     def wait(self) -> float:
         """Seconds until a turn taken now would come; takes nothing."""
         return max(0.0, self._next - self._clock.monotonic())

@@ -54,6 +54,7 @@ async def test_a_pause_holds_back_everyone() -> None:
     clock = FakeClock()
     governor = Governor(5, 50, clock)
     governor.submits.pause(7)
+    assert (governor.submits.held, governor.queries.held) == (True, False)
     assert governor.submits.wait() == pytest.approx(7.0)
     assert governor.queries.wait() == 0.0
     governor.submits.pause(1)
