@@ -72,7 +72,7 @@ def test_the_one_for_python_works_line_by_line(printed: dict[str, str], tmp_path
 
 def test_the_one_for_curl_gives_a_link_that_works(printed: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("there is no curl here")
+        pytest.fail("curl is missing: install the package curl")
     done = pasted(tmp_path, "sh", "-euc", printed["curl"])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("}\n")  # the prompt of the shell gets a line of its own
@@ -85,7 +85,7 @@ def test_the_one_for_curl_gives_a_link_that_works(printed: dict[str, str], tmp_p
 @pytest.mark.clients
 def test_the_one_for_node_is_a_module(printed: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("node") is None:
-        pytest.skip("there is no node here")
+        pytest.fail("node is missing: install the package nodejs")
     (tmp_path / "lighthouse.mjs").write_text(printed["Node"])
     done = pasted(tmp_path, "node", "--check", "lighthouse.mjs")
     assert (done.returncode, done.stderr) == (0, "")
