@@ -64,16 +64,16 @@ class Uploads:
         return await asyncio.shield(task)
 
     async def _upload(self, picture: Picture) -> str:
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, _TRIES):
             try:
-                async with self._slots:
-                    address = await self._upstream.upload(picture)
+                return await self._upload_once(picture)
             except (UpstreamUnavailable, UpstreamThrottled) as error:
-                if attempt == _TRIES:
-                    raise
                 pause = error.retry_after if error.retry_after is not None else _PAUSE * attempt
                 await self._clock.sleep(min(pause, _LONGEST_PAUSE))
-            else:
-                self._known[picture.digest] = address
-                return address
-        raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
+        return await self._upload_once(picture)
+
+    async def _upload_once(self, picture: Picture) -> str:
+        async with self._slots:
+            address = await self._upstream.upload(picture)
+        self._known[picture.digest] = address
+        return address
