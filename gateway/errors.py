@@ -7,7 +7,8 @@
     │   ├── ContentRefused            the vendor's safety system said no
     │   ├── Unauthenticated
     │   ├── ModelNotFound
-    │   ├── UnknownUrl · MethodNotAllowed · ImageNotFound
+    │   ├── UnknownUrl · MethodNotAllowed · ImageNotFound · GenerationNotFound
+    │   ├── IdempotencyKeyReused      the same key for another request
     │   ├── BodyTooLarge · BodyTooSlow · UnsupportedContentType
     ├── UpstreamError                 the vendor's doing
     │   ├── UpstreamRefused           it found fault with our request
@@ -19,6 +20,7 @@
     │   └── DeadlineExceeded
     └── ServiceError                  ours
         ├── Overloaded · NoRoom · Draining
+        ├── LedgerUnavailable         nothing can be written down, so nothing is bought
         └── InternalError
 
 Owns: the tree and the facts an error carries. Must not know: HTTP. Which status, type and code
@@ -49,7 +51,8 @@ class GatewayError(Exception):
     """Root of the tree.
 
     ``message`` is for the caller: it never holds a key, a prompt or an address of ours.
-    ``bought`` is set once a task may exist, and then tells the caller not to ask again.
+    ``bought`` is set once a task may exist, and then tells the caller not to ask again; unless
+    ``come_back`` says that asking again collects what is paid for.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class GatewayError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         bought: Bought | None = None,
+        come_back: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -67,6 +71,7 @@ class GatewayError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.bought = bought
+        self.come_back = come_back
 
     def withhold(self, secret: str) -> None:
         """Take a key or a prompt out of the message, where the vendor has repeated it.
@@ -122,6 +127,14 @@ class MethodNotAllowed(RequestError):
 
 class ImageNotFound(RequestError):
     """No picture under this token: it never was, or its lifetime is over."""
+
+
+class GenerationNotFound(RequestError):
+    """No job under this id that the caller's key may see."""
+
+
+class IdempotencyKeyReused(RequestError):
+    """The idempotency key was used before, for a request that was another."""
 
 
 class BodyTooLarge(RequestError):
@@ -194,6 +207,10 @@ class NoRoom(ServiceError):
 
 class Draining(ServiceError):
     """The process is about to stop and takes no new work."""
+
+
+class LedgerUnavailable(ServiceError):
+    """The ledger takes no entries at the moment, so nothing new is bought."""
 
 
 class InternalError(ServiceError):

@@ -216,13 +216,112 @@ class JobCrashed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAbandoned:
-    """The process ends before a job does; what it bought is named here for the last time."""
+    """The process ends before a job does, and nothing will remember it: what it bought."""
 
     level: ClassVar[str] = "error"
 
     job_id: str
     upstream_ids: tuple[str, ...]
     states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """What every fact about a job as a whole says."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobJoined(JobEvent):
+    """Another request gets what this job makes or has made; ``how`` it was told to be the same."""
+
+    how: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded(JobEvent):
+    """Nothing more is done for the job; ``code`` is its error's, if it failed."""
+
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDelivered(JobEvent):
+    """An answer with the job's pictures was handed over to its last byte."""
+
+    level: ClassVar[str] = "debug"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSuspended(JobEvent):
+    """The process ends before the job does; the next one takes it up where it is."""
+
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecovered(JobEvent):
+    """A job that another process had left unfinished is taken up again."""
+
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReopened(JobEvent):
+    """A failed job is taken up again for a new request: only ``missing`` tasks are bought."""
+
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClaimed(JobEvent):
+    """An operator took the job's pictures out by hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOpened:
+    """The ledger is open; ``created`` says that there was none, and that this one is empty."""
+
+    path: str
+    created: bool
+    jobs: int
+    unfinished: int
+
+    @property
+    def level(self) -> str:
+        """An empty ledger is worth a look: it should be new because it is the first."""
+        return "warning" if self.created else "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHindered:
+    """The ledger takes no entries now; ``waiting`` facts are kept in memory until it does."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRecovered:
+    """The ledger takes entries again; ``written`` facts were made good."""
+
+    level: ClassVar[str] = "warning"
+
+    written: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPruned:
+    """Old jobs were forgotten."""
+
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

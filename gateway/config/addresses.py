@@ -83,17 +83,27 @@ def host(value: str) -> str:
 
 
 def state_url(value: str) -> str:
-    """Check where jobs are remembered: in memory only, so far."""
+    """Check where jobs are remembered: in a file, or for a try-out in memory only."""
     if value == "memory://":
         return value
-    scheme = value.partition(":")[0].lower()
+    scheme, _, path = value.partition("://")
+    if scheme == "sqlite" and path.startswith("/") and len(path) > 1 and "?" not in path:
+        if path.endswith("/"):
+            raise ValueError("must name a file, not a folder, such as sqlite:///data/state.db")
+        return value
     if scheme == "sqlite":
-        raise ValueError(
-            "sqlite:// comes with the ledger in the next version; this one has memory:// only"
-        )
+        raise ValueError("must be sqlite:/// and a file's path, such as sqlite:///data/state.db")
     if scheme in {"postgres", "postgresql"}:
         raise ValueError(
             "postgresql:// comes with support for several replicas in a later version; "
-            "this one has memory:// only"
+            "this one has sqlite:///… and memory://"
         )
-    raise ValueError("must be memory://")
+    raise ValueError("must be sqlite:///…, or memory:// where nothing need be remembered")
+
+
+def ledger_path(url: str) -> str | None:
+    """The ledger's file: ``sqlite:///data/state.db`` is relative, four slashes are absolute.
+
+    None for ``memory://``.
+    """
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None

@@ -111,6 +111,17 @@ class Deadlines(Section):
     tier_4k: Seconds = Field(default=570, description="for pictures of the 4k tier")
 
 
+class Breaker(Section):
+    """When creates are held back because they fail anyway."""
+
+    share: Number = Field(
+        default=0.5, gt=0, le=1, description="of the creates in the window that must have failed"
+    )
+    least: Whole = Field(default=10, ge=1, description="creates in the window, for it to count")
+    window: Seconds = Field(default=30, description="how far back creates are counted")
+    pause: Seconds = Field(default=15, description="none is sent for so long, then one as a probe")
+
+
 class Upstream(Section):
     """The vendor's account."""
 
@@ -140,8 +151,16 @@ class Upstream(Section):
     result_hosts: tuple[Host, ...] = Field(
         default=(), description="if given, result links must point to one of these hosts"
     )
+    on_unknown: Literal["fail", "recreate"] = Field(
+        default="fail",
+        description="a create whose outcome stays unknown: fail, or recreate and perhaps pay twice",
+    )
+    retry_share: Number = Field(
+        default=0.2, ge=0, le=1, description="repetitions allowed per call, over ten seconds' calls"
+    )
     polling: Polling = Polling()
     deadlines: Deadlines = Deadlines()
+    breaker: Breaker = Breaker()
 
 
 class Model(Section):
@@ -208,11 +227,39 @@ class Requests(Section):
 
 
 class State(Section):
-    """Where jobs are remembered."""
+    """The ledger: where jobs are remembered."""
 
     url: Annotated[str, AfterValidator(addresses.state_url)] = Field(
-        default="memory://", description="memory:// is all there is in this version"
+        default="sqlite:///data/state.db",
+        description="sqlite:///a/file, or memory:// (nothing outlives the process)",
     )
+    keep: Seconds = Field(default=30 * 86_400, ge=86_400, description="a job that ended is kept")
+    keep_prompts: Flag = Field(
+        default=False, description="keep prompts of jobs that ended, and not just of running ones"
+    )
+
+
+class Joins(Section):
+    """When a request is held for the repetition of an earlier one, and gets what that one made."""
+
+    failures: Seconds = Field(
+        default=300, description="the failure of something paid for is given again for so long"
+    )
+    orphans: Seconds = Field(
+        default=600, description="a picture nobody took goes to an equal request for so long"
+    )
+    delivered: Seconds = Field(
+        default=600, description="a delivered picture goes to an SDK's own retry for so long"
+    )
+
+
+class Drain(Section):
+    """How the process stops."""
+
+    delay: Seconds = Field(
+        default=0, description="after a signal, requests are served for so long before the stop"
+    )
+    creates: Seconds = Field(default=5, description="creates under way are waited for so long")
 
 
 class PictureBounds(Section):
@@ -273,6 +320,8 @@ class Config(Section):
     )
     keys: tuple[Key, ...] = Field(min_length=1)
     requests: Requests = Requests()
+    joins: Joins = Joins()
+    drain: Drain = Drain()
     state: State = State()
     images: Images = Images()
     log: Log = Log()

@@ -224,5 +224,5 @@ def _merge(job: Job) -> Outcome:
 
 
 def _row(job: Job) -> JobRow:
-    tasks = tuple(TaskRow(task.entry.task_id, task.entry.state) for task in job.tasks)
+    tasks = tuple(TaskRow(task.entry.task_id, place) for place, task in enumerate(job.tasks))
     return JobRow(job.job_id, job.key_name, job.created_at, job.plan, tasks)

@@ -1,50 +1,202 @@
 """What the rest of the house may ask of a memory.
 
-Owns: the ``Store`` protocol and the rows it keeps. Must not know: which backend, who asks.
+Owns: the ``Store`` protocol and the rows it keeps. Must not know: which backend, who asks. All
+times are wall-clock seconds since the Unix epoch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.events import State, TaskEvent
-from gateway.translate.model import Plan
+from gateway.events import JobEvent, State, TaskEvent
+from gateway.translate.model import Format, Note, Plan
+
+
+class LedgerFault(Exception):
+    """The ledger cannot be opened; ``advice`` says what an operator may do about it."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class IdempotencyKeyTaken(Exception):
+    """Another job of the same key's name came first with this idempotency key."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is remembered: its class's name in ``errors``, and what it said."""
+
+    kind: str
+    message: str
+    code: str | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """A picture that was kept: where it lies on the shelf, which of its task's it is.
+
+    ``place`` counts within the task; ``size`` is in bytes.
+    """
+
+    token: str
+    task_id: str
+    place: int
+    format: Format
+    width: int
+    height: int
+    size: int
+    expires_at: float
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One task as last recorded; ``upstream_id`` is known once the vendor accepted it."""
+    """One task as last recorded, for ``plan.tasks[place]``.
+
+    ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``.
+    """
 
     task_id: str
-    state: State
+    place: int
+    state: State = State.INTENT
     upstream_id: str | None = None
+    accepted_at: float | None = None
+    cost_usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One wish: whose, when (Unix seconds), how it is served, and its tasks in the plan's order."""
+    """One wish: whose, when, how it is served, and its tasks, one per place of the plan.
+
+    ``seconds`` is how long its tier may take, ``give_up`` when its tasks are no longer followed.
+    ``links`` are the vendor's addresses of references, by their digest. ``ended_at`` is set once
+    nothing more is done for it, ``failure`` if it then had failed. ``delivered_at`` is the last
+    time that an answer with its pictures was handed over whole.
+    """
 
     job_id: str
     key_name: str
     created_at: float
     plan: Plan
     tasks: tuple[TaskRow, ...]
+    fingerprint: bytes = b""
+    idempotency_key: str | None = None
+    seconds: float = 300.0
+    give_up: float = 0.0
+    links: Mapping[str, str] = field(default_factory=dict)
+    ended_at: float | None = None
+    failure: Failure | None = None
+    delivered_at: float | None = None
+    pictures: tuple[PictureRow, ...] = ()
 
 
 class Store(Protocol):
-    """Remembers jobs. A call that returns has been kept as well as the backend can keep it."""
+    """Remembers jobs. A call that returns has been kept as well as the backend can keep it.
 
-    async def add_job(self, job: JobRow) -> None:
-        """Write a new job, before anything is sent for it."""
+    The exception are facts that have already happened: where they cannot be written now, the call
+    returns all the same, and they are written, in order, as soon as that can be done.
+    """
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is kept outlives the process."""
         ...
 
-    async def record(self, event: TaskEvent, state: State) -> None:
-        """Write what happened to a task, and the state it led to."""
+    @property
+    def secret(self) -> bytes:
+        """32 random bytes that are this memory's own, for as long as it lives; after ``open``."""
         ...
 
-    async def job(self, job_id: str) -> JobRow | None:
-        """A job as last recorded."""
+    @property
+    def trouble(self) -> str | None:
+        """Why no job can be added at the moment, in a few words; None if one can."""
+        ...
+
+    async def open(self) -> None:
+        """Take it up. Raises: LedgerFault."""
+        ...
+
+    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
+        """Write a new job, before anything is sent for it.
+
+        ``instead_of`` names an older job that gives up its idempotency key to this one.
+        Raises: LedgerUnavailable, IdempotencyKeyTaken.
+        """
+        ...
+
+    async def reopen(self, job: JobRow) -> None:
+        """Write that a job that had ended is taken up again: as this row says.
+
+        Plan, fingerprint, times and links are replaced, the end and the failure forgotten. Of its
+        tasks those already known are left as they are; one with a new id takes over its place, and
+        the task that had the place is kept for the story alone. Raises: LedgerUnavailable.
+        """
+        ...
+
+    async def record(
+        self, event: TaskEvent, state: State, pictures: Sequence[PictureRow] = ()
+    ) -> None:
+        """Write what happened to a task, the state it led to, and the pictures it brought.
+
+        Raises: LedgerUnavailable for an event that precedes a purchase (CreateSent,
+        RecreateAllowed) and cannot be written; then nothing may be sent.
+        """
+        ...
+
+    async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
+        """Write what happened to a job; JobEnded and JobDelivered change its row."""
+        ...
+
+    async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
+        """Write the vendor's addresses of a job's references, by digest."""
+        ...
+
+    async def fetched(self, token: str, at: float) -> None:
+        """Write that a picture was read to its end through its link."""
+        ...
+
+    async def job(self, name: str) -> JobRow | None:
+        """A job as last recorded, by its own id, a task's (a replaced one's too), or the vendor's.
+
+        An id of the vendor's that occurs twice leads to the newest.
+        """
+        ...
+
+    async def ended(self, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
+        """The newest few jobs that ended for such a request, the oldest first.
+
+        Those of which nothing was bought are left out.
+        """
+        ...
+
+    async def keyed(self, key_name: str, idempotency_key: str) -> JobRow | None:
+        """The job that holds this idempotency key."""
+        ...
+
+    async def unfinished(self) -> tuple[JobRow, ...]:
+        """All jobs that have not ended, the oldest first."""
+        ...
+
+    async def lost(self, since: float) -> tuple[JobRow, ...]:
+        """Jobs that ended after ``since`` and have a task that is LOST, the oldest first."""
+        ...
+
+    async def claimed(self) -> frozenset[str]:
+        """The tokens of living pictures that were fetched, or delivered with their job."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Forget jobs that ended before then, and their story; how many."""
         ...
 
     async def close(self) -> None:
-        """Release what the backend holds."""
+        """Write what is still to be written, if that can be done, and release everything."""
         ...

@@ -146,7 +146,8 @@ class Plan:
     """How a request will be served; nothing in it depends on the connection it came by.
 
     ``bought`` are the pixels the vendor's table promises (``None`` for ``auto``); ``promised`` is
-    what the caller will get (``None`` for ``auto``).
+    what the caller will get (``None`` for ``auto``). ``text_tokens`` are those of a prompt that was
+    taken out.
     """
 
     kind: Kind
@@ -159,6 +160,7 @@ class Plan:
     delivery: Delivery
     safety_identifier: str | None = None
     notes: tuple[Note, ...] = ()
+    text_tokens: int | None = None
 
     @property
     def n(self) -> int:

@@ -6,7 +6,7 @@ or wire shapes. The formulas are the community's, checked against figures that O
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.translate.model import Picture, Plan, Quality, RemotePicture
 
@@ -73,7 +73,16 @@ def usage(plan: Plan, actual: tuple[tuple[int, int], ...]) -> Usage:
     sources = (*first.references, *((first.mask,) if first.mask else ()))
     image = sum(picture_tokens(*_measured(source)) for source in sources)
     output = sum(output_tokens(*(plan.bought or pixels), plan.quality) for pixels in actual)
-    return Usage(text=text_tokens(first.prompt), image=image, output=output)
+    text = text_tokens(first.prompt) if plan.text_tokens is None else plan.text_tokens
+    return Usage(text=text, image=image, output=output)
+
+
+def without_prompt(plan: Plan) -> Plan:
+    """The plan as it is kept once its prompt is of no more use; its usage stays the same."""
+    if plan.text_tokens is not None:
+        return plan
+    tasks = tuple(replace(task, prompt="") for task in plan.tasks)
+    return replace(plan, tasks=tasks, text_tokens=text_tokens(plan.tasks[0].prompt))
 
 
 def _measured(source: Picture | RemotePicture) -> tuple[int, int]:
