@@ -39,7 +39,7 @@ class MemoryStore:
         self._reopened: set[str] = set()  # jobs with names of tasks that were replaced
         self._keyed: dict[tuple[str, str], str] = {}
         self._alike: dict[tuple[str, bytes], dict[str, None]] = {}
-        self._fetched: dict[str, None] = {}
+        self._fetched: dict[str, float] = {}
         self.secret = secrets.token_bytes(32)
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class MemoryStore:
 
     async def fetched(self, token: str, at: float) -> None:
         """Remember that a picture was fetched by its link."""
-        self._fetched[token] = None
+        self._fetched[token] = at
 
     async def job(self, name: str) -> JobRow | None:
         """A job, unless it was never added or is forgotten."""
