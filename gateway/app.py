@@ -14,15 +14,23 @@ from starlette.types import ASGIApp
 
 from gateway.access.keys import Keys
 from gateway.clock import Clock
+from gateway.config.addresses import ledger_path
 from gateway.config.sections import Config, Model
+from gateway.events import JobClaimed
 from gateway.images.shelf import Shelf
 from gateway.images.workshop import Workshop
+from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board
 from gateway.jobs.collector import Asker, Collector
-from gateway.jobs.creator import Creator
+from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.housekeeping import Housekeeping
+from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
+from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
-from gateway.jobs.runner import Line, Runner
+from gateway.jobs.reception import Reception
+from gateway.jobs.recovery import Recovery, SecondLook
+from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.links import BaseUrls
 from gateway.openai.remote import RemotePictures
 from gateway.openai.requests import Reading
@@ -30,9 +38,13 @@ from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
 from gateway.ops.health import operators_app
 from gateway.ops.middleware import RequestContext
+from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
+from gateway.state.sqlite import SqliteStore
 from gateway.translate.model import ModelCard, SizePolicy
 from gateway.translate.plan import Rules
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import Bounds, Downloads
 from gateway.upstream.governor import Governor
 from gateway.upstream.toapis import Toapis
@@ -43,7 +55,6 @@ from gateway.web.policy import Policy, origin
 Emit = Callable[[object], None]
 
 _SWEEP = 60.0
-_STOP_GRACE = 5.0
 _LAST_WORDS = 0.1  # until answers that were just decided upon are written
 
 
@@ -57,8 +68,10 @@ class Gateway:
     def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
         self._clock = clock
         self.board = Board()
-        self._store = MemoryStore()
-        self._journal = Journal(self._store, (emit,))
+        self._store = _store(config, clock, emit)
+        section = config.joins
+        self._ages = Ages(clock, max(section.failures, section.orphans, section.delivered))
+        self._journal = Journal(self._store, (self._ages, emit))
         self._spool = str(Path(config.images.folder) / "spool")
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
@@ -83,44 +96,55 @@ class Gateway:
             config.upstream.polling,
             config.upstream.settle_time,
         )
-        self._runner = self._make_runner(config, clock)
+        self._make_runner(config, clock)
         self.clients = self._clients(config, clock, emit)
         token = config.ops.token.get_secret_value() if config.ops.token else None
-        self.operators = operators_app(
-            {"loops": self._loops_reason, "draining": self._draining_reason}, token=token
-        )
+        checks = {
+            "loops": self._loops_reason,
+            "ledger": lambda: self._store.trouble,
+            "draining": self._draining_reason,
+        }
+        self.operators = operators_app(checks, token=token)
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
-        """Take up the shelf, clear what callers' files a dead process left, set the loops going.
+        """Take up ledger, shelf and unfinished jobs, and set the loops going; then callers may come.
 
-        Raises: OSError if the folder of pictures cannot be used.
+        What callers' files a dead process left is cleared.
+        Raises: LedgerFault, OSError if the folder of pictures cannot be used.
         """
-        await self._shelf.open()
+        await self._store.open()
+        await self._shelf.open(await self._store.claimed())
         await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
         self._loops = (
             asyncio.create_task(self._poller.run(), name="poller"),
             asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
+            asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
         )
+        await self._recovery.recover()
+
+    def announce_drain(self) -> None:
+        """Let ``/readyz`` say that the process is about to stop; nothing else changes."""
+        self._draining = True
 
     async def drain(self) -> None:
-        """Take no new work; let what is under way end for a while, then tell whoever waits.
+        """Take no new work, let creates under way end, then tell whoever waits.
 
         Call it while the listeners still serve, so that the answers get out. Cancelled, it tells
-        them at once: a caller who is just cut off would buy again what is paid for.
+        them at once: a caller who is just cut off would not know that it may come back.
         """
         self._draining = True
         try:
-            await self._runner.stop(_STOP_GRACE)
+            await self._runner.stop()
         except asyncio.CancelledError:
-            await self._runner.stop(0)
+            await self._runner.abort()
             await self._clock.sleep(_LAST_WORDS)
             raise
 
     async def stop(self) -> None:
-        """End the jobs, the loops and every connection, in a bounded time."""
-        await self._runner.stop(0)
+        """Leave off the jobs, end the loops and every connection, in a bounded time."""
+        await self._runner.abort()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -129,16 +153,38 @@ class Gateway:
         await self._store.close()
         self._workshop.close()
 
-    def _make_runner(self, config: Config, clock: Clock) -> Runner:
+    async def claim(self, job_id: str) -> bool:
+        """Write that an operator took a job's pictures out by hand; whether there is such a job."""
+        row = await self._store.job(job_id)
+        if row is None:
+            return False
+        await self._journal.remark(JobClaimed(job_id=row.job_id, at=self._clock.wall()))
+        for picture in row.pictures:
+            self._shelf.delivered(picture.token)
+        return True
+
+    def _make_runner(self, config: Config, clock: Clock) -> None:
+        section, drain = config.upstream, config.drain
         asker = Asker(self._upstream, self._governor, clock)
+        budget = RetryBudget(section.retry_share, clock)
+        breaker = Breaker(section.breaker, clock, self._journal.announce)
+        restraint = Restraint(self._governor, breaker, budget)
+        creator = Creator(self._upstream, restraint, self._journal, clock, section)
         line = Line(
-            uploads=Uploads(self._upstream, clock, config.upstream.upload_lifetime),
-            creator=Creator(self._upstream, self._governor, self._journal, clock, config.upstream),
+            uploads=Uploads(self._upstream, clock, section.upload_lifetime, budget),
+            creator=creator,
             poller=self._poller,
             collector=Collector(asker, self._downloads, self._workshop, self._shelf, self._journal),
         )
-        follow = config.upstream.polling.follow
-        return Runner(line, self._shelf, self._journal, self.board, clock, follow)
+        follow = section.polling.follow
+        span = Span(follow, creates=drain.creates)
+        self._runner = Runner(line, self._shelf, self._journal, self.board, clock, span)
+        memory = Memory(self._store, self._journal, self.board, self._shelf, clock)
+        self._recovery = Recovery(memory, self._runner, follow)
+        look = SecondLook(memory, self._recovery, creator, self._upstream, self._governor)
+        self._housekeeping = Housekeeping(memory, look, config.state.keep)
+        joins = Joins(self.board, self._store, self._shelf, self._ages, config.joins)
+        self._reception = Reception(memory, self._runner, joins)
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
         # A policy, connections and turns of their own: callers' links must neither reach what the
@@ -160,7 +206,7 @@ class Gateway:
             keys=Keys(config.keys),
             reading=reading,
             rules=rules(config),
-            runner=self._runner,
+            reception=self._reception,
             shelf=self._shelf,
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
             deadlines=config.upstream.deadlines,
@@ -180,6 +226,11 @@ class Gateway:
         if not self._loops:
             return "not started"
         return f"ended: {', '.join(stopped)}" if stopped else None
+
+
+def _store(config: Config, clock: Clock, emit: Emit) -> Store:
+    path = ledger_path(config.state.url)
+    return MemoryStore() if path is None else SqliteStore(path, config.state, clock, emit)
 
 
 def rules(config: Config) -> Rules:

@@ -39,6 +39,7 @@ class RequestFacts:
 
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took. ``status`` is the one that was sent.
+    ``joined`` says how the request was known to be the repetition of another.
     """
 
     request_id: str
@@ -50,6 +51,7 @@ class RequestFacts:
     tier: str | None = None
     quality: str | None = None
     job_id: str | None = None
+    joined: str | None = None
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
     status: int | None = None
@@ -79,6 +81,7 @@ class RequestEnded:
     tier: str | None = None
     quality: str | None = None
     job_id: str | None = None
+    joined: str | None = None
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
     error_code: str | None = None

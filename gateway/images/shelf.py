@@ -8,7 +8,7 @@ jobs, how a picture was made. Everything but the methods marked ``async`` is ari
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -61,15 +61,17 @@ class Shelf:
             f"{self._reserved} reserved, {self._evictable} evictable)"
         )
 
-    async def open(self) -> None:
+    async def open(self, claimed: Collection[str] = ()) -> None:
         """Make the folder, sweep what was left unfinished, and serve what is there.
 
-        Whether those pictures were delivered is not known here, so they are not evicted.
+        ``claimed`` are the tokens of those that somebody has had; the others are not evicted.
         """
         found = await asyncio.to_thread(take_stock, self._folder, self._lifetime)
         for picture in found:
             self._used += picture.size
             self._add(picture, min(picture.expires_at - self._clock.wall(), self._lifetime))
+            if picture.token in claimed:
+                self._claim(picture.token)
         await self.sweep()
 
     def room(self, size: int) -> bool:
@@ -141,6 +143,11 @@ class Shelf:
     def fetched(self, token: str) -> None:
         """Mark a picture as read to its end through its link."""
         self._claim(token)
+
+    def is_claimed(self, token: str) -> bool:
+        """Whether somebody has had a picture; one that is gone counts as had."""
+        entry = self._entries.get(token)
+        return entry is None or entry.claimed
 
     async def sweep(self) -> None:
         """Forget and delete what has expired."""

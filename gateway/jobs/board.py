@@ -1,6 +1,9 @@
 """Who is doing what right now.
 
-Owns: the live jobs, readable for pages and ``repr``. Must not know: how they are worked on.
+Owns: the live jobs, found by id, by what was asked for, by idempotency key; and who waits for
+which job, live or over. Must not know: how jobs are worked on, or which of them a request may
+join. Everything here is arithmetic in memory and never waits, so that finding and taking is one
+step.
 """
 
 import asyncio
@@ -29,7 +32,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class LiveTask:
-    """A task under way."""
+    """A task under way; ``accepted_at`` is monotonic."""
 
     entry: Entry
     spec: TaskSpec
@@ -43,8 +46,10 @@ class LiveTask:
 class Job:
     """A wish under way. ``started``, ``deadline`` and ``give_up`` are monotonic seconds.
 
-    After ``deadline`` nobody is kept waiting, after ``give_up`` its tasks are not followed any
-    more. ``deserted`` says that whoever waited has left, so that nothing more need be bought.
+    After ``deadline`` nothing more is bought for it, after ``give_up`` its tasks are not followed
+    any more. ``deserted`` says that whoever waited has left; ``closing`` that it will end without
+    having bought anything, so that nobody should join it; ``suspended`` that it goes on in another
+    process. ``links`` are the vendor's addresses of references whose files are gone, by digest.
     """
 
     job_id: str
@@ -58,8 +63,12 @@ class Job:
     outcome: asyncio.Future[Outcome]
     reservation: Reservation
     release: Release
-    waiters: int = 0
+    fingerprint: bytes = b""
+    idempotency_key: str | None = None
+    links: dict[str, str] = field(default_factory=dict)
     deserted: bool = False
+    closing: bool = False
+    suspended: bool = False
     error: GatewayError | None = None
 
     @property
@@ -78,16 +87,21 @@ class Job:
         """Whether a create was sent whose outcome is not known."""
         return any(task.entry.state in _PERHAPS for task in self.tasks)
 
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states of its tasks, in the plan's order."""
+        return tuple(task.entry.state.value for task in self.tasks)
+
     def __repr__(self) -> str:
-        states = ", ".join(task.entry.state.value for task in self.tasks)
-        return f"Job({self.job_id}, {self.key_name}, {self.waiters} waiting: {states})"
+        return f"Job({self.job_id}, {self.key_name}: {', '.join(self.states)})"
 
 
 class Board:
-    """The live jobs by their id."""
+    """The live jobs, and the visitors of all jobs."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
+        self._visits: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -106,3 +120,53 @@ class Board:
     def jobs(self) -> tuple[Job, ...]:
         """The live jobs, oldest first."""
         return tuple(self._jobs.values())
+
+    def live(self, job_id: str) -> Job | None:
+        """A live job by its id."""
+        return self._jobs.get(job_id)
+
+    def named(self, name: str) -> Job | None:
+        """A live job by its own id, a task's, or the vendor's."""
+        if name in self._jobs:
+            return self._jobs[name]
+        for job in self._jobs.values():
+            if any(name in {task.entry.task_id, task.upstream_id} for task in job.tasks):
+                return job
+        return None
+
+    def alike(self, key_name: str, fingerprint: bytes) -> tuple[Job, ...]:
+        """The live jobs for such a request, oldest first."""
+        return tuple(
+            job
+            for job in self._jobs.values()
+            if job.fingerprint == fingerprint and job.key_name == key_name
+        )
+
+    def keyed(self, key_name: str, idempotency_key: str) -> Job | None:
+        """The live job that holds this idempotency key."""
+        for job in self._jobs.values():
+            if job.idempotency_key == idempotency_key and job.key_name == key_name:
+                return job
+        return None
+
+    def enter(self, job_id: str) -> None:
+        """Somebody waits for a job, or reads its answer."""
+        self._visits[job_id] = self._visits.get(job_id, 0) + 1
+        job = self._jobs.get(job_id)
+        if job is not None:
+            job.deserted = False
+
+    def leave(self, job_id: str) -> None:
+        """Somebody who had entered has left."""
+        left = self._visits[job_id] - 1
+        if left:
+            self._visits[job_id] = left
+            return
+        del self._visits[job_id]
+        job = self._jobs.get(job_id)
+        if job is not None:
+            job.deserted = True
+
+    def visits(self, job_id: str) -> int:
+        """How many wait for a job, or read its answer."""
+        return self._visits.get(job_id, 0)

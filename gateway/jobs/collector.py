@@ -13,16 +13,19 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.errors import ResultUnusable, TaskFailed
 from gateway.events import Collected, CollectingHindered, LinkDead
+from gateway.failpoints import failpoint
 from gateway.images.finish import Finished, UnusableResult
 from gateway.images.shelf import Shelf, Shelved
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal
+from gateway.state.base import PictureRow
 from gateway.translate.model import Finish, Note
 from gateway.upstream import download
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
 from gateway.upstream.governor import Governor
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+_UNKNOWN_TIMES = 5
 
 
 class Fetcher(Protocol):
@@ -64,27 +67,43 @@ class Collector:
         Raises: ResultUnusable, TaskFailed (fewer than asked for); what could be had is kept.
         """
         links = status.links[: task.spec.n]
+        rows = []
         had = await asyncio.gather(
             *(self._picture(job, task, place, link) for place, link in enumerate(links)),
             return_exceptions=True,
         )
-        for one in had:
+        for place, one in enumerate(had):
             if isinstance(one, tuple):
                 task.kept.append(one[0])
                 task.notes.extend(one[1])
+                rows.append(_row(task, place, *one))
+        failpoint("collect.kept")
         failed = [one for one in had if isinstance(one, BaseException)]
         stamp = task.entry.stamp(self._asker.wall())
         if failed:
             reason = str(failed[0]) if isinstance(failed[0], _Unusable) else repr(failed[0])
-            await self._journal.tell(task.entry, LinkDead(**stamp, reason=reason))
+            await self._journal.tell(task.entry, LinkDead(**stamp, reason=reason), rows)
             _raise_ours(failed)
             message = f"A picture was made, but could not be fetched whole ({reason})."
             raise ResultUnusable(message, code="upstream_result_unusable")
         size = sum(shelved.size for shelved in task.kept)
-        await self._journal.tell(task.entry, Collected(**stamp, images=len(task.kept), size=size))
+        told = Collected(**stamp, images=len(task.kept), size=size)
+        await self._journal.tell(task.entry, told, rows)
+        failpoint("collect.written")
         if len(links) < task.spec.n:
             message = f"The upstream made {len(links)} of {task.spec.n} pictures."
             raise TaskFailed(message, code="upstream_fewer_images")
+
+    async def collect_late(self, job: Job, task: LiveTask) -> None:
+        """Collect a task that had succeeded when another process ended. Raises: as ``collect``."""
+        status = await self._asker.finished(task, job.give_up)
+        if status is None:
+            reason = "its links could not be asked for again"
+            stamp = task.entry.stamp(self._asker.wall())
+            await self._journal.tell(task.entry, LinkDead(**stamp, reason=reason))
+            message = f"A picture was made, but {reason}."
+            raise ResultUnusable(message, code="upstream_result_unusable")
+        await self.collect(job, task, status)
 
     async def _picture(
         self, job: Job, task: LiveTask, place: int, link: str
@@ -119,6 +138,7 @@ class Collector:
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
         try:
             await self._fetcher.fetch(link, fetched)
+            failpoint("collect.fetched")
             finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
             shelved = await self._shelf.keep(finished, job.reservation)
         except BaseException as error:
@@ -149,6 +169,28 @@ class Asker:
         await self._clock.sleep(seconds)
         return True
 
+    async def finished(self, task: LiveTask, until: float) -> TaskStatus | None:
+        """The status of a task that was done when last asked; None if it is not to be had.
+
+        That the vendor does not know it counts only if it is said again and again.
+        """
+        pauses = iter(_PAUSES)
+        unknown = 0
+        while unknown < _UNKNOWN_TIMES:
+            await self._governor.queries.turn()
+            try:
+                status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+                if status.links:
+                    return status
+                unknown += 1
+            except TaskUnknown:
+                unknown += 1
+            except StatusUnavailable:
+                unknown = 0
+            if not await self.pause(next(pauses, _PAUSES[-1]), until):
+                return None
+        return None
+
     async def fresh_link(self, task: LiveTask, place: int) -> str | None:
         """The link of the picture at ``place`` as the vendor names it now; None if it does not."""
         await self._governor.queries.turn()
@@ -157,6 +199,20 @@ class Asker:
         except (StatusUnavailable, TaskUnknown):
             return None
         return status.links[place] if place < len(status.links) else None
+
+
+def _row(task: LiveTask, place: int, shelved: Shelved, notes: tuple[Note, ...]) -> PictureRow:
+    return PictureRow(
+        token=shelved.token,
+        task_id=task.entry.task_id,
+        place=place,
+        format=shelved.format,
+        width=shelved.width,
+        height=shelved.height,
+        size=shelved.size,
+        expires_at=shelved.expires_at,
+        notes=notes,
+    )
 
 
 def _raise_ours(failed: list[BaseException]) -> None:

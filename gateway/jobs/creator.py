@@ -6,11 +6,14 @@ shape, callers, pictures.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
 from gateway.errors import (
     DeadlineExceeded,
+    Draining,
+    LedgerUnavailable,
     UpstreamOutcomeUnknown,
     UpstreamThrottled,
     UpstreamUnavailable,
@@ -23,15 +26,19 @@ from gateway.events import (
     Found,
     NotFound,
     NotSent,
+    RecreateAllowed,
     Refused,
     TaskEvent,
     Throttled,
 )
+from gateway.failpoints import failpoint
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
 from gateway.translate.model import Reference
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus, Upstream
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.budget import RetryBudget
 from gateway.upstream.governor import Governor
 
 _UNSENT_PAUSES = (0.5, 1.0, 2.0, 4.0)
@@ -40,33 +47,46 @@ _LEAST_PAUSE = 0.1
 _LONGEST_HINT = 60.0
 _LOOK_UP_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
+Links = Mapping[Reference, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """What holds creates back: the account's allowance, the breaker, the budget of repetitions."""
+
+    governor: Governor
+    breaker: Breaker
+    budget: RetryBudget
+
 
 class Creator:
-    """Buys tasks, each at most once."""
+    """Buys tasks, each at most once. Once ``closed``, nothing more is sent."""
 
     def __init__(
         self,
         upstream: Upstream,
-        governor: Governor,
+        restraint: Restraint,
         journal: Journal,
         clock: Clock,
         section: Section,
     ) -> None:
         self._upstream = upstream
-        self._governor = governor
+        self._governor = restraint.governor
+        self._breaker = restraint.breaker
+        self._budget = restraint.budget
         self._journal = journal
         self._clock = clock
         self._section = section
+        self.closed = False
 
-    async def buy(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> TaskStatus:
-        """Create the task. Raises: GatewayError; the task is then over."""
+    async def buy(self, job: Job, task: LiveTask, links: Links) -> TaskStatus:
+        """Create the task. Raises: GatewayError; the task is then over, unless it is Draining."""
         unsent, throttled = 0, False
         while True:
             await self._await_turn(job, task, throttled=throttled)
-            await self._tell(task, CreateSent(**self._stamp(task)))
-            sent_at = self._clock.monotonic()
+            await self._mark(job, task)
             try:
-                status = await self._upstream.create(task.spec, links, task.entry.task_id)
+                return await self._send(task, links)
             except base.CreateNotSent as outcome:
                 await self._tell(task, NotSent(**self._stamp(task), reason=outcome.reason))
                 await self._pause_unsent(job, task, unsent)
@@ -82,60 +102,16 @@ class Creator:
                 raise outcome.error from outcome
             except base.CreateLost as outcome:
                 await self._tell(task, CreateLost(**self._stamp(task), reason=outcome.reason))
-                return await self._look_up(job, task)
-            else:
-                seconds = self._clock.monotonic() - sent_at
-                self._accept(task, status)
-                told = Created(**self._stamp(task), upstream_id=status.upstream_id, seconds=seconds)
-                await self._tell(task, told)
-                return status
+                found = await self.look_up(job, task)
+                if found is not None:
+                    return found
 
-    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> None:
-        """Wait for the account's allowance, unless the request is past helping.
+    async def look_up(self, job: Job, task: LiveTask) -> TaskStatus | None:
+        """The answer to a create was lost: ask by our own id, for as long as the settle time.
 
-        Where the vendor has put us off, this task (``throttled``) or the account, that is the
-        reason told.
+        None if the task was not found and the operator's setting lets it be created again; it is
+        an intent then. Raises: UpstreamOutcomeUnknown.
         """
-        left = job.deadline - self._clock.monotonic()
-        came = left > 0 and await self._governor.submits.turn(within=left)
-        if job.error is not None:
-            await self._drop(task, "another task of the request failed")
-            raise job.error
-        if job.deserted:
-            await self._drop(task, "the caller has left")
-            raise UpstreamUnavailable("The caller left before anything was bought.")
-        if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
-            await self._drop(task, "no turn before the deadline")
-            if throttled or self._governor.submits.held:
-                raise self._put_off(self._governor.submits.wait())
-            message = "The request could not be passed on before its deadline. Nothing was bought."
-            raise DeadlineExceeded(message, code="upstream_timeout")
-
-    async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
-        left = job.deadline - self._clock.monotonic()
-        if unsent == len(_UNSENT_PAUSES) or left <= _UNSENT_PAUSES[unsent]:
-            await self._drop(task, "the upstream cannot be reached")
-            message = "The image service cannot be reached. Nothing was bought."
-            raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=5)
-        await self._clock.sleep(_UNSENT_PAUSES[unsent])
-
-    async def _pause_throttled(self, job: Job, task: LiveTask, hint: float | None) -> None:
-        """Hold back all submits for as long as the vendor asks, if that is worth waiting for."""
-        pause = _THROTTLED_PAUSE if hint is None else max(hint, _LEAST_PAUSE)
-        self._governor.submits.pause(min(pause, _LONGEST_HINT))
-        if pause > job.deadline - self._clock.monotonic():
-            await self._drop(task, "throttled beyond the deadline")
-            raise self._put_off(pause)
-
-    def _put_off(self, pause: float) -> UpstreamThrottled:
-        return UpstreamThrottled(
-            "The image service takes no more requests at the moment.",
-            code="rate_limit_exceeded",
-            retry_after=min(pause, _LONGEST_HINT),
-        )
-
-    async def _look_up(self, job: Job, task: LiveTask) -> TaskStatus:
-        """The answer was lost: ask by our own id until it is found or the settle time is over."""
         until = self._clock.monotonic() + self._section.settle_time
         pauses = iter(_LOOK_UP_PAUSES)
         pause = next(pauses)
@@ -147,9 +123,10 @@ class Creator:
                 status = await self._upstream.status(task.entry.task_id)
             except (base.TaskUnknown, base.StatusUnavailable):
                 continue
-            self._accept(task, status)
-            await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
+            await self.found(task, status)
             return status
+        if self._section.on_unknown == "recreate" and await self._may_recreate(task):
+            return None
         await self._tell(task, NotFound(**self._stamp(task)))
         message = (
             "The answer to a request that had been sent was lost, and the image service does not "
@@ -157,11 +134,112 @@ class Creator:
         )
         raise UpstreamOutcomeUnknown(message, code="upstream_outcome_unknown", bought=job.bought())
 
+    async def found(self, task: LiveTask, status: TaskStatus) -> None:
+        """Take down that a task of which nobody knew is there after all."""
+        self._accept(task, status)
+        await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
+
+    async def _mark(self, job: Job, task: LiveTask) -> None:
+        """Write that the create is being sent. Raises: LedgerUnavailable; nothing is sent then."""
+        failpoint("create.unmarked")
+        try:
+            await self._tell(task, CreateSent(**self._stamp(task)))
+        except LedgerUnavailable:
+            self._breaker.void()
+            await self._drop(job, task, "the ledger takes no entries")
+            raise
+        failpoint("create.marked")
+
+    async def _send(self, task: LiveTask, links: Links) -> TaskStatus:
+        """Send the create, once. Raises: CreateOutcome."""
+        self._budget.called()
+        sent_at = self._clock.monotonic()
+        try:
+            status = await self._upstream.create(task.spec, links, task.entry.task_id)
+        except (base.CreateNotSent, base.CreateLost):
+            self._breaker.failed()
+            raise
+        except base.CreateOutcome:  # a refusal is an answer
+            self._breaker.succeeded()
+            raise
+        except BaseException:
+            self._breaker.void()
+            raise
+        self._breaker.succeeded()
+        failpoint("create.answered")
+        seconds = self._clock.monotonic() - sent_at
+        self._accept(task, status)
+        told = Created(**self._stamp(task), upstream_id=status.upstream_id, seconds=seconds)
+        await self._tell(task, told)
+        failpoint("create.accepted")
+        return status
+
+    async def _may_recreate(self, task: LiveTask) -> bool:
+        try:
+            await self._tell(task, RecreateAllowed(**self._stamp(task)))
+        except LedgerUnavailable:
+            return False
+        return True
+
+    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> None:
+        """Wait for the account's allowance, unless the request is past helping.
+
+        Where the vendor has put us off, this task (``throttled``) or the account, that is the
+        reason told.
+        """
+        left = job.deadline - self._clock.monotonic()
+        came = left > 0 and await self._governor.submits.turn(within=left)
+        if self.closed:
+            raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
+        if job.error is not None:
+            await self._drop(job, task, "another task of the request failed")
+            raise job.error
+        if job.deserted and job.bought() is None:  # what is bought is of use only as a whole
+            await self._drop(job, task, "the caller has left")
+            raise UpstreamUnavailable("The caller left before anything was bought.")
+        if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
+            await self._drop(job, task, "no turn before the deadline")
+            if throttled or self._governor.submits.held:
+                raise self._put_off(self._governor.submits.wait())
+            message = "The request could not be passed on before its deadline. Nothing was bought."
+            raise DeadlineExceeded(message, code="upstream_timeout")
+        pause = self._breaker.admit()
+        if pause is not None:
+            await self._drop(job, task, "creates keep failing")
+            message = "The image service keeps failing. Nothing was bought."
+            raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=pause)
+
+    async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
+        left = job.deadline - self._clock.monotonic()
+        hopeless = unsent == len(_UNSENT_PAUSES) or left <= _UNSENT_PAUSES[unsent]
+        if hopeless or not self._budget.take():
+            await self._drop(job, task, "the upstream cannot be reached")
+            message = "The image service cannot be reached. Nothing was bought."
+            raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=5)
+        await self._clock.sleep(_UNSENT_PAUSES[unsent])
+
+    async def _pause_throttled(self, job: Job, task: LiveTask, hint: float | None) -> None:
+        """Hold back all submits for as long as the vendor asks, if that is worth waiting for."""
+        pause = _THROTTLED_PAUSE if hint is None else max(hint, _LEAST_PAUSE)
+        self._governor.submits.pause(min(pause, _LONGEST_HINT))
+        if pause > job.deadline - self._clock.monotonic():
+            await self._drop(job, task, "throttled beyond the deadline")
+            raise self._put_off(pause)
+
+    def _put_off(self, pause: float) -> UpstreamThrottled:
+        return UpstreamThrottled(
+            "The image service takes no more requests at the moment.",
+            code="rate_limit_exceeded",
+            retry_after=min(pause, _LONGEST_HINT),
+        )
+
     def _accept(self, task: LiveTask, status: TaskStatus) -> None:
         task.upstream_id = status.upstream_id
         task.accepted_at = self._clock.monotonic()
 
-    async def _drop(self, task: LiveTask, reason: str) -> None:
+    async def _drop(self, job: Job, task: LiveTask, reason: str) -> None:
+        """Give the task up; from now on nobody should join a job of which nothing was bought."""
+        job.closing = job.bought() is None
         await self._tell(task, Dropped(**self._stamp(task), reason=reason))
 
     async def _tell(self, task: LiveTask, event: TaskEvent) -> None:

@@ -4,13 +4,22 @@ Owns: the order (table, store, observers) and each live task's state. Must not k
 do, which backend the store is. An observer that fails is reported and never reaches the job.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from gateway.events import ObserverFailed, Polled, PollFailed, State, Stepped, TaskEvent
+from gateway.events import (
+    JobEvent,
+    ObserverFailed,
+    Polled,
+    PollFailed,
+    State,
+    Stepped,
+    TaskEvent,
+)
+from gateway.failpoints import failpoint
 from gateway.jobs.machine import step
-from gateway.state.base import JobRow, Store
+from gateway.state.base import Failure, JobRow, PictureRow, Store
 
 Observer = Callable[[object], None]
 
@@ -43,18 +52,41 @@ class Journal:
         self._store = store
         self._observers = observers
 
-    async def add(self, job: JobRow) -> None:
-        """Write the intent of a job, before anything is sent for it."""
-        await self._store.add_job(job)
+    @property
+    def durable(self) -> bool:
+        """Whether what is written outlives the process."""
+        return self._store.durable
 
-    async def tell(self, entry: Entry, event: TaskEvent) -> None:
+    async def add(self, job: JobRow, *, instead_of: str | None = None) -> None:
+        """Write the intent of a job, before anything is sent for it. Raises: as the store."""
+        failpoint("intent.unwritten")
+        await self._store.add_job(job, instead_of=instead_of)
+        failpoint("intent.written")
+
+    async def reopen(self, job: JobRow, event: JobEvent) -> None:
+        """Write that a job that had ended goes on as this row says. Raises: as the store."""
+        await self._store.reopen(job)
+        await self.remark(event)
+
+    async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
+        """Write where a job's references lie at the vendor, by digest."""
+        await self._store.add_links(job_id, links)
+
+    async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
+        """Take down one fact about a job as a whole."""
+        await self._store.remark(event, failure)
+        self.announce(event)
+
+    async def tell(
+        self, entry: Entry, event: TaskEvent, pictures: Sequence[PictureRow] = ()
+    ) -> None:
         """Take down one fact. Raises: IllegalEventError, and whatever the store raises.
 
         Questions that changed nothing are told to the observers, but not written.
         """
         after = step(entry.state, event)
         if not isinstance(event, Polled | PollFailed):
-            await self._store.record(event, after)
+            await self._store.record(event, after, pictures)
         entry.state = after
         self.announce(Stepped(event=event, state=after))
 

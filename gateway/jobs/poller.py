@@ -17,6 +17,7 @@ from gateway.config.sections import Polling
 from gateway.errors import DeadlineExceeded, GatewayError, ResultUnusable, TaskFailed
 from gateway.events import Polled, PollFailed, Succeeded, Vanished
 from gateway.events import TaskFailed as TaskFailedEvent
+from gateway.failpoints import failpoint
 from gateway.jobs.board import LiveTask
 from gateway.jobs.journal import Journal
 from gateway.jobs.schedule import Experience, next_ask
@@ -33,12 +34,16 @@ _TOO_LONG = "The image service did not finish the task in time."
 
 @dataclass(slots=True)
 class _Followed:
-    """A task that is asked about. Times are monotonic seconds."""
+    """A task that is asked about. Times are monotonic seconds.
+
+    Of one that is not ``fresh`` nobody looked when it ended: its duration teaches nothing.
+    """
 
     task: LiveTask
     accepted: float
     until: float
     end: asyncio.Future[TaskStatus | GatewayError]
+    fresh: bool = True
     asked: int = 0
     unknown: int = 0
     unknown_since: float = 0.0
@@ -80,16 +85,20 @@ class Poller:
     def __repr__(self) -> str:
         return f"Poller({len(self._heap)} waiting, {len(self._asking)} being asked about)"
 
-    async def follow(self, task: LiveTask, first: TaskStatus, until: float) -> TaskStatus:
+    async def follow(self, task: LiveTask, first: TaskStatus | None, until: float) -> TaskStatus:
         """Ask until the task is done; its last status. ``until`` is monotonic seconds.
 
+        ``first`` is what is known of it; a task of which nothing is (it was accepted in another
+        process) is asked about as soon as the allowance permits.
         Raises: GatewayError as the vendor's failure says, or DeadlineExceeded after ``until``.
         """
         accepted = task.accepted_at if task.accepted_at is not None else self._clock.monotonic()
         end: asyncio.Future[TaskStatus | GatewayError]
         end = asyncio.get_running_loop().create_future()
-        followed = _Followed(task, accepted, until, end)
-        if not await self._judge(followed, first):
+        followed = _Followed(task, accepted, until, end, fresh=first is not None)
+        if first is None:
+            self._put(followed, self._clock.monotonic())
+        elif not await self._judge(followed, first):
             self._schedule(followed)
         result = await end
         if isinstance(result, GatewayError):
@@ -148,8 +157,10 @@ class Poller:
     async def _question(self, followed: _Followed) -> float | None:
         """Ask, and act on the answer; seconds to leave the vendor alone, if it said so."""
         task = followed.task
+        failpoint("poll.asking")
         try:
             status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+            failpoint("poll.asked")
         except StatusUnavailable as error:
             if error.throttled and error.retry_after is not None:
                 self._governor.queries.pause(min(error.retry_after, _LONGEST_HINT))
@@ -188,8 +199,11 @@ class Poller:
                 completed_at=status.completed_at,
                 cost_usd=status.cost_usd,
             )
+            failpoint("done.unwritten")
             await self._journal.tell(task.entry, told)
-            self._experience.observe(task.spec.tier, task.spec.quality, seconds)
+            failpoint("done.written")
+            if followed.fresh:
+                self._experience.observe(task.spec.tier, task.spec.quality, seconds)
             followed.end.set_result(status)
             return True
         if status.phase == "failed":
@@ -212,9 +226,10 @@ class Poller:
         wait = next_ask(pace, followed.asked, now - followed.accepted, random.random())  # noqa: S311
         if hint is not None:
             wait = max(wait, min(hint, _LONGEST_HINT))
-        heapq.heappush(
-            self._heap, _Due(min(now + wait, followed.until), next(self._turns), followed)
-        )
+        self._put(followed, min(now + wait, followed.until))
+
+    def _put(self, followed: _Followed, at: float) -> None:
+        heapq.heappush(self._heap, _Due(at, next(self._turns), followed))
         self._woken.set()
 
     async def _note_failure(self, followed: _Followed, reason: str) -> None:

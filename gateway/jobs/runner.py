@@ -1,35 +1,43 @@
-"""Driving a plan: reserve, upload, buy, follow, collect; then the answer for whoever waits.
+"""Driving a plan: reserve, upload, buy, follow, collect; then the end is written and told.
 
-Owns: a job's one task in the loop, the merging of its parts, and the waiting. Must not know: HTTP,
-the vendor. A caller who leaves, or whose time runs out, is a waiter leaving: the job goes on.
+Owns: a job's one task in the loop, the merging of its parts, and what becomes of jobs when the
+process stops. Must not know: HTTP, the vendor, who waits. A job goes on whoever leaves.
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.clock import Clock
-from gateway.errors import DeadlineExceeded, Draining, GatewayError, InternalError
-from gateway.events import Dropped, JobAbandoned, JobCrashed
-from gateway.images.shelf import Reservation, Shelf
+from gateway.errors import Draining, GatewayError, InternalError
+from gateway.events import (
+    FINAL,
+    Dropped,
+    JobAbandoned,
+    JobCrashed,
+    JobEnded,
+    JobReopened,
+    JobSuspended,
+    State,
+)
+from gateway.failpoints import failpoint
+from gateway.images.shelf import Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
 from gateway.jobs.collector import Collector
 from gateway.jobs.creator import Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
-from gateway.state.base import JobRow, TaskRow
-from gateway.translate.model import Plan, Reference
+from gateway.jobs.rows import failure_of, job_of, plain_error, row_of
+from gateway.state.base import JobRow
+from gateway.translate.model import Picture, Plan, Reference
 from gateway.upstream.uploads import Uploads
 
 _BYTES_PER_PIXEL = 4
 # The most that a table size of each tier has, for a size that the vendor chooses.
 _PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
-
-
-class CallerLeft(Exception):
-    """The connection ended before the answer; nobody is left to tell."""
+_LOOK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,98 +54,152 @@ class Line:
 class Wish:
     """What a job is started with.
 
-    ``arrived`` is the request's monotonic time, ``seconds`` its deadline from then; ``release``
-    gives up the caller's spooled files, and is called once, when the job is over.
+    ``arrived`` is the request's monotonic time; ``seconds`` how long its caller waits from then,
+    ``own_seconds`` how long its tier may take. ``release`` gives up the caller's spooled files,
+    and is called once, when they are no longer needed.
     """
 
     plan: Plan
     key_name: str
     arrived: float
     seconds: float
+    own_seconds: float
     release: Release
+    fingerprint: bytes = b""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """For how long jobs are worked on, in seconds.
+
+    ``follow``: after its deadline a task is followed. At the stop, ``creates`` are waited for and,
+    where nothing is remembered, whole ``jobs``.
+    """
+
+    follow: float
+    creates: float = 5.0
+    jobs: float = 5.0
 
 
 class Runner:
-    """Starts jobs and waits for them."""
+    """Starts jobs, takes up those that others had started, and stops them."""
 
     def __init__(
-        self, line: Line, shelf: Shelf, journal: Journal, board: Board, clock: Clock, follow: float
+        self, line: Line, shelf: Shelf, journal: Journal, board: Board, clock: Clock, span: Span
     ) -> None:
         self._line = line
         self._shelf = shelf
         self._journal = journal
         self._board = board
         self._clock = clock
-        self._follow = follow
-        self._running: set[asyncio.Task[None]] = set()
+        self._span = span
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._stopping = False
 
     def __repr__(self) -> str:
         return f"Runner({len(self._running)} jobs)"
 
-    async def start(self, wish: Wish) -> Job:
-        """Write the intent and set the job going.
+    async def start(self, wish: Wish, *, instead_of: str | None = None) -> Job:
+        """Write the intent and set the job going, its first visitor entered.
 
-        Raises: Draining once ``stop`` was called, NoRoom, and whatever the store raises.
+        Raises: Draining once ``stop`` was called, NoRoom, LedgerUnavailable, IdempotencyKeyTaken.
         """
-        if self._stopping:
-            raise Draining(
-                "The gateway is about to stop.", code="server_is_draining", retry_after=1
-            )
-        reservation = self._shelf.reserve(_room(wish.plan))
-        try:
-            job = self._new(wish, reservation)
-            await self._journal.add(_row(job))
-        except BaseException:
-            reservation.release()
-            raise
-        self._board.put(job)
-        running = asyncio.create_task(self._run(job), name=job.job_id)
-        self._running.add(running)
-        running.add_done_callback(lambda _: reservation.release())
-        running.add_done_callback(self._running.discard)
+        wall = self._clock.wall()
+        name = job_id(wall)
+        tasks = tuple(LiveTask(Entry(name, task_id(wall)), spec) for spec in wish.plan.tasks)
+        job = self._new(name, wall, wish, tasks)
+        async with self._beginning(job):
+            row = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
+            await self._journal.add(row, instead_of=instead_of)
         return job
 
-    async def wait(self, job: Job, until: float, gone: asyncio.Future[None]) -> Outcome:
-        """The job's outcome, for a caller who waits ``until`` (monotonic) or is ``gone`` before.
+    async def reopen(self, row: JobRow, wish: Wish) -> Job:
+        """Set a job that had failed going again: what it has is kept, the rest is bought anew.
 
-        Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
+        Raises: as ``start``.
         """
-        job.waiters += 1
-        job.deserted = False
-        try:
-            left = max(0.0, until - self._clock.monotonic())
-            waited: set[asyncio.Future[Any]] = {job.outcome, gone}
-            await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            job.waiters -= 1
-            job.deserted = job.waiters == 0
-        if job.outcome.done():
-            return job.outcome.result()
-        if gone.done():
-            raise CallerLeft
-        seconds = round(self._clock.monotonic() - job.started)
-        bought = job.bought()
-        message = f"The image was not ready within {seconds} s."
-        if bought is not None:
-            message += " It is still being made and already paid for: do not send it again."
-        raise DeadlineExceeded(message, code="upstream_timeout", bought=bought)
+        wall = self._clock.wall()
+        old = job_of(row, self._shelf, now=wish.arrived, wall=wall, follow=self._span.follow)
+        tasks = tuple(
+            task
+            if is_whole(task)
+            else LiveTask(Entry(row.job_id, task_id(wall)), wish.plan.tasks[place])
+            for place, task in enumerate(old.tasks)
+        )
+        job = self._new(row.job_id, row.created_at, wish, tasks)
+        job.idempotency_key = job.idempotency_key or row.idempotency_key
+        async with self._beginning(job):
+            written = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
+            missing = sum(not is_whole(task) for task in tasks)
+            told = JobReopened(job_id=row.job_id, at=wall, missing=missing)
+            await self._journal.reopen(written, told)
+        return job
 
-    async def stop(self, seconds: float) -> None:
-        """Take no new jobs, let running ones end for a while, then cancel the rest.
+    def resume(self, job: Job) -> None:
+        """Set a job going that was written down before; its tasks go on from their states."""
+        self._board.put(job)
+        self._set_going(job)
 
-        Whoever waits for one of those is told; what it had bought is named.
+    async def stop(self) -> None:
+        """Take no new jobs, wait for the creates under way, then suspend what runs.
+
+        Where nothing is remembered, jobs are given some time to end instead. Whoever waits is told.
         """
         self._stopping = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
+        durable = self._journal.durable
+        self._line.creator.closed = durable
+        if durable:
+            until = self._clock.monotonic() + self._span.creates
+            while self._creating() and self._clock.monotonic() < until:
+                await self._clock.sleep(_LOOK)
+        elif self._running:
+            await asyncio.wait(self._running, timeout=self._span.jobs)
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Leave off every job at once, wherever it is."""
+        self._stopping = self._line.creator.closed = True
         for running in tuple(self._running):
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _new(self, wish: Wish, reservation: Reservation) -> Job:
-        wall = self._clock.wall()
-        name = job_id(wall)
+    def _creating(self) -> bool:
+        return any(
+            task.entry.state is State.CREATING
+            for job in self._running.values()
+            for task in job.tasks
+        )
+
+    @contextlib.asynccontextmanager
+    async def _beginning(self, job: Job) -> AsyncIterator[None]:
+        """Around the writing of a job; it is on the board, and goes if it could be written.
+
+        It is put there before the first wait, so that an equal request finds it meanwhile.
+        """
+        self._board.put(job)
+        self._board.enter(job.job_id)
+        try:
+            yield
+        except BaseException as error:
+            self._board.take(job)
+            self._board.leave(job.job_id)
+            job.reservation.release()
+            told = error if isinstance(error, GatewayError) else InternalError(_FAULT)
+            job.outcome.set_result(Outcome(error=told))
+            raise
+        self._set_going(job)
+
+    def _set_going(self, job: Job) -> None:
+        running = asyncio.create_task(self._run(job), name=job.job_id)
+        self._running[running] = job
+        running.add_done_callback(lambda _: job.reservation.release())
+        running.add_done_callback(self._running.pop)
+
+    def _new(self, name: str, wall: float, wish: Wish, tasks: tuple[LiveTask, ...]) -> Job:
+        """A job for a wish. Raises: Draining, NoRoom."""
+        if self._stopping:
+            raise Draining(_STOPPING, code="server_is_draining", retry_after=1, come_back=True)
         return Job(
             job_id=name,
             key_name=wish.key_name,
@@ -145,50 +207,112 @@ class Runner:
             created_at=wall,
             started=wish.arrived,
             deadline=wish.arrived + wish.seconds,
-            give_up=wish.arrived + wish.seconds + self._follow,
-            tasks=tuple(LiveTask(Entry(name, task_id(wall)), spec) for spec in wish.plan.tasks),
+            give_up=wish.arrived + wish.own_seconds + self._span.follow,
+            tasks=tasks,
             outcome=asyncio.get_running_loop().create_future(),
-            reservation=reservation,
+            reservation=self._shelf.reserve(_room(wish.plan)),
             release=wish.release,
+            fingerprint=wish.fingerprint,
+            idempotency_key=wish.idempotency_key,
         )
 
     async def _run(self, job: Job) -> None:
         try:
-            links = await self._links(job)
-            await asyncio.gather(*(self._serve(job, task, links) for task in job.tasks))
+            await self._work(job)
+            await self._close(job)
         except asyncio.CancelledError:
-            job.error = Draining(_STOPPED + (_PAID if job.bought() else ""))
-            states = tuple(task.entry.state.value for task in job.tasks)
-            told = JobAbandoned(job_id=job.job_id, upstream_ids=job.upstream_ids, states=states)
-            self._journal.announce(told)
+            await self._leave_off(job)
             raise
-        except Exception as error:  # noqa: BLE001 - told to the caller and the log
-            self._fail(job, error)
         finally:
             self._board.take(job)
             job.reservation.release()  # before anybody is told: the next request may be at once
             job.outcome.set_result(_merge(job))
             await job.release()
 
-    async def _links(self, job: Job) -> Mapping[Reference, str]:
-        """Every reference at the vendor; if that fails, nothing is bought."""
+    async def _work(self, job: Job) -> None:
+        job.error = plain_error(job)
         try:
-            return await self._line.uploads.links(_references(job.plan))
-        except BaseException:
-            for task in job.tasks:
-                stamp = task.entry.stamp(self._clock.wall())
-                reason = "a picture could not be uploaded"
-                await self._journal.tell(task.entry, Dropped(**stamp, reason=reason))
-            raise
-
-    async def _serve(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> None:
-        """One task from intent to shelf. A failure leaves its siblings running: they are paid."""
-        try:
-            accepted = await self._line.creator.buy(job, task, links)
-            done = await self._line.poller.follow(task, accepted, job.give_up)
-            await self._line.collector.collect(job, task, done)
+            links = await self._links(job)
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
             self._fail(job, error)
+            return
+        await asyncio.gather(*(self._serve(job, task, links) for task in job.tasks))
+
+    async def _close(self, job: Job) -> None:
+        """Write how the job ended, before it is off the board."""
+        if job.suspended:
+            await self._leave_off(job)
+            return
+        error = job.error
+        told = JobEnded(
+            job_id=job.job_id, at=self._clock.wall(), code=error.code if error else None
+        )
+        await self._journal.remark(told, failure_of(error) if error else None)
+        failpoint("job.ended")
+
+    async def _leave_off(self, job: Job) -> None:
+        """The process ends before the job does."""
+        job.suspended = self._journal.durable
+        if job.suspended:
+            job.error = Draining(_STOPPED, retry_after=1, come_back=True)
+            told = JobSuspended(job_id=job.job_id, at=self._clock.wall(), states=job.states)
+            await self._journal.remark(told)
+            return
+        job.error = Draining(_STOPPED + (_PAID if job.bought() else ""))
+        self._journal.announce(
+            JobAbandoned(job_id=job.job_id, upstream_ids=job.upstream_ids, states=job.states)
+        )
+
+    async def _links(self, job: Job) -> Mapping[Reference, str]:
+        """Every reference at the vendor; if that fails, nothing is bought."""
+        wanted = _references(job.plan)
+        if not wanted or all(task.entry.state is not State.INTENT for task in job.tasks):
+            return {}
+        if job.links:
+            return {one: _address(one, job.links) for one in wanted}
+        try:
+            links = await self._line.uploads.links(wanted)
+        except Exception:
+            await self._drop_all(job)
+            raise
+        job.links.update(
+            {one.digest: url for one, url in links.items() if isinstance(one, Picture)}
+        )
+        await self._journal.add_links(job.job_id, job.links)
+        failpoint("uploads.done")
+        return links
+
+    async def _drop_all(self, job: Job) -> None:
+        job.closing = job.bought() is None
+        for task in job.tasks:
+            if task.entry.state is State.INTENT:
+                stamp = task.entry.stamp(self._clock.wall())
+                await self._journal.tell(
+                    task.entry, Dropped(**stamp, reason="a reference could not be uploaded")
+                )
+
+    async def _serve(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> None:
+        """One task to the shelf. A failure leaves its siblings running: they are paid."""
+        try:
+            await self._go_on(job, task, links)
+        except Draining:
+            job.suspended = True
+        except Exception as error:  # noqa: BLE001 - told to the caller and the log
+            self._fail(job, error)
+
+    async def _go_on(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> None:
+        if task.entry.state in FINAL:
+            return
+        if task.entry.state is State.COLLECTING:
+            await self._line.collector.collect_late(job, task)
+            return
+        first = None
+        if task.entry.state is State.UNCERTAIN:
+            first = await self._line.creator.look_up(job, task)
+        if task.entry.state is State.INTENT:
+            first = await self._line.creator.buy(job, task, links)
+        done = await self._line.poller.follow(task, first, job.give_up)
+        await self._line.collector.collect(job, task, done)
 
     def _fail(self, job: Job, error: Exception) -> None:
         """The first error of a job is its error."""
@@ -198,9 +322,15 @@ class Runner:
         job.error = job.error or error
 
 
+_STOPPING = "The gateway is about to stop."
 _STOPPED = "The gateway stopped while serving this request."
 _PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
+
+
+def is_whole(task: LiveTask) -> bool:
+    """Whether a task has all its pictures."""
+    return task.entry.state is State.DONE and len(task.kept) == task.spec.n
 
 
 def _room(plan: Plan) -> int:
@@ -214,6 +344,10 @@ def _references(plan: Plan) -> tuple[Reference, ...]:
     return (*first.references, *((first.mask,) if first.mask is not None else ()))
 
 
+def _address(reference: Reference, known: Mapping[str, str]) -> str:
+    return known[reference.digest] if isinstance(reference, Picture) else reference.url
+
+
 def _merge(job: Job) -> Outcome:
     """The parts in the plan's order; notes once each."""
     images = tuple(shelved for task in job.tasks for shelved in task.kept)
@@ -221,8 +355,3 @@ def _merge(job: Job) -> Outcome:
     if job.error is not None:
         job.error.bought = job.bought()
     return Outcome(images=images, notes=tuple(notes), error=job.error)
-
-
-def _row(job: Job) -> JobRow:
-    tasks = tuple(TaskRow(task.entry.task_id, place) for place, task in enumerate(job.tasks))
-    return JobRow(job.job_id, job.key_name, job.created_at, job.plan, tasks)

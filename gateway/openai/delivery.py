@@ -14,6 +14,7 @@ from typing import BinaryIO
 import pybase64
 from starlette.types import Receive, Scope, Send
 
+from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf, Shelved
 from gateway.openai.responses import Segment
 
@@ -22,7 +23,7 @@ _PIECE = 3 * 64 * 1024
 
 
 class SegmentsResponse:
-    """A JSON body with pictures in it, as an ASGI response."""
+    """A JSON body with pictures in it, as an ASGI response; afterwards ``delivered`` is known."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class SegmentsResponse:
         self._headers = headers
         self._shelf = shelf
         self._gone = gone
+        self.delivered = False
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it. All files are open before the first byte, so none can be missing later.
@@ -46,26 +48,33 @@ class SegmentsResponse:
             files = await asyncio.to_thread(self._open, pictures, stack)
             length = sum(_length(segment) for segment in self._segments)
             await _start(send, 200, {**self._headers, "content-type": "application/json"}, length)
+            failpoint("answer.begun")
             for segment in self._segments:
                 if isinstance(segment, Shelved):
                     await self._send_base64(send, files.pop(0))
                 else:
                     await _send(send, segment)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        failpoint("answer.sent")
         if not self._gone.done():
+            self.delivered = True
             for shelved in pictures:
                 self._shelf.delivered(shelved.token)
 
     async def _send_base64(self, send: Send, file: BinaryIO) -> None:
         while not self._gone.done() and (piece := await asyncio.to_thread(_encoded, file)):
             await _send(send, piece)
+            failpoint("answer.amid")
 
     def _open(self, pictures: list[Shelved], stack: contextlib.ExitStack) -> list[BinaryIO]:
         return [stack.enter_context(self._shelf.open_for_reading(one)) for one in pictures]
 
 
 class PictureResponse:
-    """A picture as itself, as an ASGI response; ``HEAD`` gets the headers only."""
+    """A picture as itself, as an ASGI response; ``HEAD`` gets the headers only.
+
+    Afterwards ``fetched_first`` says whether it was the first time that somebody got all of it.
+    """
 
     def __init__(
         self,
@@ -78,6 +87,7 @@ class PictureResponse:
         self._headers = headers
         self._shelf = shelf
         self._gone = gone
+        self.fetched_first = False
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it, and mark it fetched when its last byte was handed over to somebody."""
@@ -90,6 +100,7 @@ class PictureResponse:
                     await _send(send, piece)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         if scope["method"] != "HEAD" and not self._gone.done():
+            self.fetched_first = not self._shelf.is_claimed(self._shelved.token)
             self._shelf.fetched(self._shelved.token)
 
 

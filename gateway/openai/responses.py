@@ -7,7 +7,7 @@ Must not know: how a result was made. Routes and streams use the same functions.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from gateway import errors
@@ -47,8 +47,10 @@ TABLE: Mapping[type[GatewayError], Row] = {
     errors.ModelNotFound: Row(404, _REQUEST, "model_not_found"),
     errors.UnknownUrl: Row(404, _REQUEST, "unknown_url"),
     errors.ImageNotFound: Row(404, _REQUEST, "image_not_found"),
+    errors.GenerationNotFound: Row(404, _REQUEST, "generation_not_found"),
     errors.MethodNotAllowed: Row(405, _REQUEST, "method_not_supported"),
     errors.BodyTooSlow: Row(408, _REQUEST, "request_timeout"),
+    errors.IdempotencyKeyReused: Row(422, _REQUEST, "idempotency_key_reused"),
     errors.BodyTooLarge: Row(413, _REQUEST, "request_too_large"),
     errors.UnsupportedContentType: Row(400, _REQUEST, "unsupported_content_type"),
     errors.UpstreamError: Row(502, _SERVER, "upstream_error"),
@@ -66,6 +68,7 @@ TABLE: Mapping[type[GatewayError], Row] = {
     errors.Overloaded: Row(503, _BUSY, "server_is_overloaded"),
     errors.NoRoom: Row(503, _BUSY, "storage_full"),
     errors.Draining: Row(503, _BUSY, "server_is_draining", retry=True),
+    errors.LedgerUnavailable: Row(503, _BUSY, "journal_unavailable"),
     errors.InternalError: Row(500, _SERVER, "server_error"),
 }
 
@@ -88,15 +91,16 @@ def row_for(error: GatewayError) -> Row:
 def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
     """An error as status, headers and body; all four keys of the envelope are always there.
 
-    Once something is bought the answer names it, and asks SDKs not to send the request again.
+    Once something is bought the answer names it, says where it can be asked for, and asks SDKs not
+    to send the request again; unless coming back is what collects it.
     ``base_url`` is where links to kept pictures point.
     """
     row = row_for(error)
     code = error.code or row.code
     message = error.message + _told(error.bought, base_url)
-    fields = {"message": message, "type": row.type, "param": error.param, "code": code}
+    fields = told_fields(error, message)
     headers: dict[str, str] = {"content-type": "application/json"}
-    retry = False if error.bought is not None else row.retry
+    retry = True if error.come_back else False if error.bought is not None else row.retry
     if retry is not None:
         headers["x-should-retry"] = "true" if retry else "false"
     if retry is not False and error.retry_after is not None:
@@ -110,6 +114,17 @@ def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
     return ErrorAnswer(row.status, headers, json.dumps({"error": fields}).encode(), code)
 
 
+def told_fields(error: GatewayError, message: str | None = None) -> dict[str, object]:
+    """The four keys of the envelope."""
+    row = row_for(error)
+    return {
+        "message": error.message if message is None else message,
+        "type": row.type,
+        "param": error.param,
+        "code": error.code or row.code,
+    }
+
+
 def _told(bought: Bought | None, base_url: str) -> str:
     if bought is None:
         return ""
@@ -118,7 +133,8 @@ def _told(bought: Bought | None, base_url: str) -> str:
     if bought.kept:
         links = ", ".join(f"{base_url}/images/{name}" for name in bought.kept)
         kept = f" Pictures that were made are kept: {links}."
-    return f" (job {bought.job_id}{tasks}){kept}"
+    where = f"{base_url}/v1/images/generations/{bought.job_id}"
+    return f" (job {bought.job_id}{tasks}; see {where}){kept}"
 
 
 def task_header(upstream_ids: tuple[str, ...]) -> str:
@@ -146,12 +162,16 @@ def _value(value: str | float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an answer tells: the plan, its pictures in order, when (Unix seconds)."""
+    """What an answer tells: the plan, its pictures in order, when (Unix seconds).
+
+    ``before`` are fields that come before all others.
+    """
 
     plan: Plan
     images: tuple[Shelved, ...]
     created: int
     base_url: str
+    before: Mapping[str, object] = field(default_factory=dict)
 
 
 # A picture's base64 stands between two pieces of JSON, and is never part of either.
@@ -164,7 +184,11 @@ def segments(result: Result) -> list[Segment]:
     Keys are in the order OpenAI sends them; ``size`` and ``output_format`` are what was made.
     """
     plan, first = result.plan, result.images[0]
-    head = {"created": result.created, "background": plan.tasks[0].background or "opaque"}
+    head = {
+        **result.before,
+        "created": result.created,
+        "background": plan.tasks[0].background or "opaque",
+    }
     body: list[Segment] = [_open(head) + b',"data":[']
     for place, shelved in enumerate(result.images):
         body += _item(result, shelved, last=place == len(result.images) - 1)
@@ -184,7 +208,8 @@ def _item(result: Result, shelved: Shelved, *, last: bool) -> list[Segment]:
     delivery = result.plan.delivery
     if delivery != "b64_json":
         fields["url"] = f"{result.base_url}/images/{shelved.filename}"
-    if (result.plan.requested_model or "").removeprefix("openai/").startswith("dall-e-"):
+    dall_e = (result.plan.requested_model or "").removeprefix("openai/").startswith("dall-e-")
+    if dall_e and result.plan.text_tokens is None:  # else the prompt is no longer kept
         fields["revised_prompt"] = result.plan.tasks[0].prompt
     end = b"" if last else b","
     if delivery == "url":

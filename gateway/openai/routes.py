@@ -17,9 +17,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import GatewayError, ImageNotFound, MethodNotAllowed, UnknownUrl
-from gateway.jobs.runner import CallerLeft
+from gateway.jobs.reception import CallerLeft
 from gateway.openai.bodies import ClientGone
 from gateway.openai.delivery import PictureResponse
+from gateway.openai.door import GenerationEndpoint
 from gateway.openai.paths import CanonicalPaths
 from gateway.openai.responses import render_error
 from gateway.openai.serving import Desk, ImagesEndpoint, base_url, facts_of, hang_up
@@ -49,6 +50,7 @@ def clients_app(desk: Desk, outer: Sequence[Middleware] = ()) -> ASGIApp:
     variations = ImagesEndpoint(desk, "edit", standing_prompt=_VARIATION, route="variations")
     routes = [
         Route("/v1/images/generations", ImagesEndpoint(desk, "generation"), methods=["POST"]),
+        Route("/v1/images/generations/{id}", GenerationEndpoint(desk), methods=["GET"]),
         Route("/v1/images/edits", ImagesEndpoint(desk, "edit"), methods=["POST"]),
         Route("/v1/images/variations", variations, methods=["POST"]),
         Route("/v1/models", small.models, methods=["GET"]),
@@ -118,7 +120,10 @@ class PictureEndpoint:
             "content-type": shelved.media_type,
         }
         async with hang_up(receive) as gone:
-            await PictureResponse(shelved, headers, self._desk.shelf, gone)(scope, receive, send)
+            response = PictureResponse(shelved, headers, self._desk.shelf, gone)
+            await response(scope, receive, send)
+        if response.fetched_first:
+            await self._desk.reception.fetched(token)
 
 
 def _model(name: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Serving one request for pictures: identify, read, plan, run, render.
 
-Owns: the order of these steps, and what becomes of a caller who hangs up. Must not know: how any
-step works. The key is identified before a byte of the body is read.
+Owns: the order of these steps, and noticing a caller who hangs up. Must not know: how any step
+works. The key is identified before a byte of the body is read.
 """
 
 import asyncio
@@ -10,17 +10,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.access.keys import Keys
 from gateway.clock import Clock
 from gateway.config.sections import Deadlines
 from gateway.facts import RequestFacts
+from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
-from gateway.jobs.board import Job, Outcome
+from gateway.jobs.board import Outcome
 from gateway.jobs.deadlines import callers_deadline, own_deadline
-from gateway.jobs.runner import Runner, Wish
+from gateway.jobs.reception import Reception, Visit
+from gateway.jobs.runner import Wish
 from gateway.openai.delivery import SegmentsResponse
+from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.links import BaseUrls
 from gateway.openai.requests import Reading, Received, read_request
 from gateway.openai.responses import Result, note_header, segments, task_header
@@ -36,7 +39,7 @@ class Desk:
     keys: Keys
     reading: Reading
     rules: Rules
-    runner: Runner
+    reception: Reception
     shelf: Shelf
     base_urls: BaseUrls
     deadlines: Deadlines
@@ -73,12 +76,19 @@ class ImagesEndpoint:
             standing_prompt=self._standing_prompt,
         )
         facts.phases["read"] = self._desk.clock.monotonic() - arrived
-        wish = await self._wish(request, received, key.name, arrived)
-        job = await self._started(wish, received)
+        failpoint("request.read")
         async with hang_up(receive) as gone:
-            outcome = await self._outcome(facts, job, wish, gone)
-            response = self._response(request, job, outcome, gone)
-            await response(scope, receive, send)
+            wish = await self._wish(request, received, key.name, arrived)
+            retry = is_retry(request.headers)
+            visiting = self._desk.reception.visit(
+                wish, retry=retry, request_id=facts.request_id, gone=gone
+            )
+            async with visiting as visit:
+                outcome = await self._outcome(facts, visit, wish, gone)
+                response = self._response(request, visit, wish.plan, outcome, gone)
+                await response(scope, receive, send)
+                if response.delivered:
+                    await self._desk.reception.delivered(visit.job_id)
         facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
 
     async def _wish(
@@ -91,50 +101,54 @@ class ImagesEndpoint:
             asked = replace(asked, requested_model=deployment)
         try:
             plan = make_plan(asked, self._desk.rules)
+            key = idempotency_key(request.headers)
         except BaseException:
             await received.spool.discard()
             raise
         _note_plan(facts_of(request.scope), plan)
-        seconds = own_deadline(self._desk.deadlines, plan.tier, plan.quality)
+        own = own_deadline(self._desk.deadlines, plan.tier, plan.quality)
         callers = callers_deadline(request.headers)
-        if callers is not None:
-            seconds = min(seconds, callers)
-        return Wish(plan, key_name, arrived, seconds, received.spool.discard)
-
-    async def _started(self, wish: Wish, received: Received) -> Job:
-        """Set the job going; from then on the spooled files are the job's."""
-        try:
-            return await self._desk.runner.start(wish)
-        except BaseException:
-            await received.spool.discard()
-            raise
+        return Wish(
+            plan=plan,
+            key_name=key_name,
+            arrived=arrived,
+            seconds=own if callers is None else min(own, callers),
+            own_seconds=own,
+            release=received.spool.discard,
+            fingerprint=self._desk.reception.fingerprint(key_name, asked),
+            idempotency_key=key,
+        )
 
     async def _outcome(
-        self, facts: RequestFacts, job: Job, wish: Wish, gone: asyncio.Future[None]
+        self, facts: RequestFacts, visit: Visit, wish: Wish, gone: asyncio.Future[None]
     ) -> Outcome:
         """Wait for the pictures. Raises: the job's error, unless partial results are wanted."""
-        facts.job_id = job.job_id
-        until = wish.arrived + wish.seconds
+        facts.job_id, facts.joined = visit.job_id, visit.how
         try:
-            outcome = await self._desk.runner.wait(job, until, gone)
+            outcome = await visit.wait(wish, gone)
         finally:
-            facts.upstream_ids = job.upstream_ids
+            facts.upstream_ids = visit.upstream_ids
             spent = self._desk.clock.monotonic() - wish.arrived
             facts.phases["serve"] = spent - facts.phases["read"]
         if outcome.error is None:
             return outcome
         if self._desk.partial_results and outcome.images:
-            partial = note("partial-result", made=len(outcome.images), asked=job.plan.n)
+            partial = note("partial-result", made=len(outcome.images), asked=wish.plan.n)
             return replace(outcome, notes=(*outcome.notes, partial))
         raise outcome.error
 
     def _response(
-        self, request: Request, job: Job, outcome: Outcome, gone: asyncio.Future[None]
-    ) -> ASGIApp:
-        notes = (*job.plan.notes, *outcome.notes)
+        self,
+        request: Request,
+        visit: Visit,
+        plan: Plan,
+        outcome: Outcome,
+        gone: asyncio.Future[None],
+    ) -> SegmentsResponse:
+        notes = (*plan.notes, *outcome.notes)
         facts_of(request.scope).notes = notes
-        result = Result(job.plan, outcome.images, int(job.created_at), self.base_url(request))
-        return SegmentsResponse(segments(result), _headers(job, notes), self._desk.shelf, gone)
+        result = Result(plan, outcome.images, int(visit.created_at), self.base_url(request))
+        return SegmentsResponse(segments(result), _headers(visit, notes), self._desk.shelf, gone)
 
     def base_url(self, request: Request) -> str:
         """Where this request's links to pictures point."""
@@ -168,10 +182,12 @@ async def hang_up(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
         gone.cancel()
 
 
-def _headers(job: Job, notes: tuple[Note, ...]) -> dict[str, str]:
-    headers = {"x-gateway-task": task_header(job.upstream_ids)}
+def _headers(visit: Visit, notes: tuple[Note, ...]) -> dict[str, str]:
+    headers = {"x-gateway-task": task_header(visit.upstream_ids)}
     if notes:
         headers["x-gateway-notes"] = note_header(notes)
+    if visit.how is not None:
+        headers["x-gateway-joined"] = "true"
     return headers
 
 

@@ -143,6 +143,7 @@ class _Exchange:
             tier=facts.tier,
             quality=facts.quality,
             job_id=facts.job_id,
+            joined=facts.joined,
             upstream_ids=facts.upstream_ids,
             notes=facts.notes,
             error_code=facts.error_code,

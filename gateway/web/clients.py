@@ -25,6 +25,7 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 
 from gateway.config.sections import Upstream
+from gateway.failpoints import armed, failpoint
 from gateway.web.policy import AddressRefused, Policy, check_addresses
 
 Method = Literal["GET", "POST"]
@@ -167,7 +168,11 @@ class Outgoing:
     async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """POST JSON once, on a fresh connection. Raises: NotConnected, Interrupted."""
         request = self._creates.build_request(
-            "POST", url, content=content, headers={**headers, "content-type": "application/json"}
+            "POST",
+            url,
+            content=content,
+            headers={**headers, "content-type": "application/json"},
+            extensions={"trace": _come_by} if armed() else None,
         )
         try:
             async with asyncio.timeout(self._section.create_time):
@@ -252,6 +257,14 @@ def _pooled(
 def _no_cookies() -> CookieJar:
     """A jar that takes none: no host may leave anything here, or have it sent to another."""
     return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+
+
+async def _come_by(event: str, _: Mapping[str, object]) -> None:
+    """Pass the fail-points of a create that only its transport knows of."""
+    if event == "http11.send_request_body.complete":
+        failpoint("create.sent")
+    elif event == "http11.receive_response_headers.complete":
+        failpoint("create.answering")
 
 
 async def _whole(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answer:

@@ -1,0 +1,42 @@
+"""What has to be done now and then: a second look for lost tasks, forgetting what is old.
+
+Owns: when. Must not know: how. One round that cannot be done is left to the next.
+"""
+
+from gateway.errors import LedgerUnavailable
+from gateway.events import LedgerPruned
+from gateway.jobs.memory import Memory
+from gateway.jobs.recovery import SecondLook
+
+_ROUND = 60.0
+_ROUNDS_PER_PRUNING = 60
+
+
+class Housekeeping:
+    """A loop; ``keep`` is for how many seconds a job that ended is remembered."""
+
+    def __init__(self, memory: Memory, look: SecondLook, keep: float) -> None:
+        self._memory = memory
+        self._look = look
+        self._keep = keep
+
+    async def run(self) -> None:
+        """Do rounds for ever; cancel to stop."""
+        rounds = 0
+        while True:
+            if rounds % _ROUNDS_PER_PRUNING == 0:
+                await self._prune()
+            await self._memory.clock.sleep(_ROUND)
+            rounds += 1
+            try:
+                await self._look.look()
+            except LedgerUnavailable:
+                continue  # the ledger has told what is wrong with it
+
+    async def _prune(self) -> None:
+        try:
+            jobs = await self._memory.store.prune(self._memory.clock.wall() - self._keep)
+        except LedgerUnavailable:
+            return
+        if jobs:
+            self._memory.journal.announce(LedgerPruned(jobs=jobs))

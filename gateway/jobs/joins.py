@@ -1,0 +1,200 @@
+"""Which job a request gets that was paid for already, if any.
+
+Owns: the rules, in their order: the caller's idempotency key, an SDK's own retry, a picture that
+nobody took, a failure that is still remembered. Must not know: HTTP, how jobs run. Whoever is
+matched has entered the job before anybody else can be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.config.sections import Joins as Section
+from gateway.errors import IdempotencyKeyReused
+from gateway.events import State
+from gateway.images.shelf import Shelf
+from gateway.jobs.ages import Ages
+from gateway.jobs.board import Board, Job
+from gateway.jobs.rows import NOTHING_BOUGHT, find, pictures_of
+from gateway.state.base import JobRow, Store
+from gateway.translate.model import Plan
+
+How = Literal["idempotency_key", "sdk_retry", "orphan", "replay"]
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How a request asks: for whom, for what, and whether it says that it asks again."""
+
+    key_name: str
+    fingerprint: bytes
+    idempotency_key: str | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The job a request gets: live, or as it was written down."""
+
+    job: Job | JobRow
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """Nothing to join.
+
+    The new job may have to take over the idempotency key of an older one (``instead_of``), and may
+    use what a failed one had bought (``adopt``).
+    """
+
+    instead_of: str | None = None
+    adopt: JobRow | None = None
+
+
+class Joins:
+    """Finds what a request may join."""
+
+    def __init__(
+        self, board: Board, store: Store, shelf: Shelf, ages: Ages, section: Section
+    ) -> None:
+        self._board = board
+        self._store = store
+        self._shelf = shelf
+        self._ages = ages
+        self._section = section
+
+    async def find(self, ask: Ask, plan: Plan) -> Match | Anew:
+        """What this request gets; a match has been entered. Raises: IdempotencyKeyReused."""
+        for _ in range(_TRIES):
+            before = self._live(ask)
+            keyed = None
+            if ask.idempotency_key is not None:
+                keyed = await self._store.keyed(ask.key_name, ask.idempotency_key)
+            over = await self._store.ended(ask.key_name, ask.fingerprint)
+            if all(self._board.live(job.job_id) is job for job in before):
+                break  # none ended between the two looks, so none was overlooked
+        # From here on nothing waits: what is found is still so when it is entered.
+        found = self._decide(ask, plan, keyed, over)
+        if isinstance(found, Match):
+            self._board.enter(found.job.job_id)
+        return found
+
+    def _live(self, ask: Ask) -> tuple[Job, ...]:
+        live = self._board.alike(ask.key_name, ask.fingerprint)
+        keyed = ask.idempotency_key and self._board.keyed(ask.key_name, ask.idempotency_key)
+        return (*live, keyed) if keyed and keyed not in live else live
+
+    def _decide(
+        self, ask: Ask, plan: Plan, keyed: JobRow | None, over: Sequence[JobRow]
+    ) -> Match | Anew:
+        if ask.idempotency_key is not None:
+            match = self._by_key(ask, keyed)
+            if match is not None:
+                return match
+        live = [job for job in self._board.alike(ask.key_name, ask.fingerprint) if not job.closing]
+        done = [row for row in over if self._board.live(row.job_id) is None]
+        if ask.retry:
+            match = self._by_retry(live, done)
+        elif ask.idempotency_key is None:
+            match = self._orphan([job for job in live if not job.idempotency_key], done)
+        else:
+            match = None
+        if match is not None:
+            return match
+        holder = keyed.job_id if keyed is not None else None
+        return Anew(instead_of=holder, adopt=self._adoptable(ask, plan, done))
+
+    def _by_key(self, ask: Ask, row: JobRow | None) -> Match | None:
+        """The job that holds the key, unless it is of no use any more."""
+        job = self._board.keyed(ask.key_name, ask.idempotency_key or "")
+        holder: Job | JobRow | None = job or row
+        if holder is None:
+            return None
+        if isinstance(holder, JobRow) and not (self._is_served(holder) or self._is_failed(holder)):
+            return None
+        if isinstance(holder, Job) and holder.closing:
+            return None
+        if holder.fingerprint != ask.fingerprint:
+            message = (
+                "This Idempotency-Key was used before, for a request with other parameters. "
+                "Use a new key for a new request."
+            )
+            raise IdempotencyKeyReused(message, code="idempotency_key_reused")
+        return Match(holder, "idempotency_key")
+
+    def _by_retry(self, live: Sequence[Job], over: Sequence[JobRow]) -> Match | None:
+        """The oldest that nobody has and nobody waits for; else the oldest handed over of late.
+
+        Where somebody waits for every one, the newest: its hang-up was not noticed yet.
+        """
+        late = [row for row in over if self._is_delivered_lately(row)]
+        late.sort(key=lambda row: -self._ages.since_delivery(row.job_id, row.delivered_at))
+        unclaimed = [row for row in over if self._is_unclaimed(row)]
+        made: list[Job | JobRow] = [*unclaimed, *live, *late]
+        free = [one for one in made if not self._board.visits(one.job_id)]
+        if free:
+            return Match(free[0], "sdk_retry")
+        failed = [row for row in over if self._is_failed(row)]
+        if failed:
+            return Match(failed[-1], "replay")
+        waited_for = [*late, *unclaimed, *live]
+        return Match(waited_for[-1], "sdk_retry") if waited_for else None
+
+    def _orphan(self, live: Sequence[Job], over: Sequence[JobRow]) -> Match | None:
+        """A picture nobody took and nobody waits for; else a failure that is still remembered."""
+        orphans: list[Job | JobRow] = [row for row in over if self._is_orphan(row)]
+        for one in [*orphans, *live]:
+            if not self._board.visits(one.job_id):
+                return Match(one, "orphan")
+        failed = [row for row in over if self._is_failed(row) and not row.idempotency_key]
+        return Match(failed[-1], "replay") if failed else None
+
+    def _adoptable(self, ask: Ask, plan: Plan, over: Sequence[JobRow]) -> JobRow | None:
+        """The newest that failed in part, whose pictures nobody has, and that would be the same."""
+        for row in reversed(over):
+            own = row.idempotency_key in {None, ask.idempotency_key}
+            alike = [task.n for task in row.plan.tasks] == [task.n for task in plan.tasks]
+            had = any(self._has_all(row, place) for place in range(len(row.tasks)))
+            free = not self._board.visits(row.job_id)
+            if row.failure and own and alike and had and free and not self._is_claimed(row):
+                return row
+        return None
+
+    # What a job that is over still is
+
+    def _is_served(self, row: JobRow) -> bool:
+        """Made, and all of it still on the shelf."""
+        return row.failure is None and all(
+            self._has_all(row, place) for place in range(len(row.tasks))
+        )
+
+    def _has_all(self, row: JobRow, place: int) -> bool:
+        task = row.tasks[place]
+        kept = [one for one in pictures_of(row, task) if find(self._shelf, one) is not None]
+        return task.state is State.DONE and len(kept) == row.plan.tasks[task.place].n
+
+    def _is_claimed(self, row: JobRow) -> bool:
+        return row.delivered_at is not None or any(
+            self._shelf.is_claimed(picture.token) for picture in row.pictures
+        )
+
+    def _is_unclaimed(self, row: JobRow) -> bool:
+        return self._is_served(row) and not self._is_claimed(row)
+
+    def _is_orphan(self, row: JobRow) -> bool:
+        age = self._ages.since_end(row.job_id, row.ended_at)
+        return (
+            row.idempotency_key is None and age <= self._section.orphans and self._is_unclaimed(row)
+        )
+
+    def _is_delivered_lately(self, row: JobRow) -> bool:
+        age = self._ages.since_delivery(row.job_id, row.delivered_at)
+        return self._is_claimed(row) and age <= self._section.delivered and self._is_served(row)
+
+    def _is_failed(self, row: JobRow) -> bool:
+        """Failed after something was bought, and not long ago."""
+        bought = any(task.state not in NOTHING_BOUGHT for task in row.tasks)
+        age = self._ages.since_end(row.job_id, row.ended_at)
+        return row.failure is not None and bought and age <= self._section.failures

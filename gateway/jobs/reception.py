@@ -1,0 +1,193 @@
+"""Taking a wish in: it gets what is paid for already, or a job of its own; then the waiting.
+
+Owns: the order (look, join or start), the visit, and what a caller is told whose time runs out.
+Must not know: HTTP, the vendor. A caller who leaves, or whose time runs out, is a visitor leaving:
+the job goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.errors import DeadlineExceeded, GenerationNotFound, Overloaded
+from gateway.events import JobDelivered, JobJoined
+from gateway.jobs.board import Job, Outcome
+from gateway.jobs.fingerprint import fingerprint
+from gateway.jobs.joins import Anew, Ask, How, Joins, Match
+from gateway.jobs.memory import Memory
+from gateway.jobs.rows import outcome_of
+from gateway.jobs.runner import Runner, Wish
+from gateway.state.base import IdempotencyKeyTaken, JobRow
+from gateway.translate.model import ImageRequest
+
+_TRIES = 5
+
+
+class CallerLeft(Exception):
+    """The connection ended before the answer; nobody is left to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request's stay with a job, live or over; ``how`` says why it was not a new one."""
+
+    job: Job | JobRow
+    how: How | None
+    outcome: asyncio.Future[Outcome]
+    clock: Clock
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.job.job_id
+
+    @property
+    def created_at(self) -> float:
+        """When the job was begun, in Unix seconds."""
+        return self.job.created_at
+
+    @property
+    def upstream_ids(self) -> tuple[str, ...]:
+        """The vendor's ids, in the plan's order, of the tasks that have one."""
+        if isinstance(self.job, Job):
+            return self.job.upstream_ids
+        return tuple(task.upstream_id for task in self.job.tasks if task.upstream_id)
+
+    async def wait(self, wish: Wish, gone: asyncio.Future[None]) -> Outcome:
+        """The job's outcome, unless the wish's time is over or its caller ``gone`` before.
+
+        Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
+        """
+        left = max(0.0, wish.arrived + wish.seconds - self.clock.monotonic())
+        waited: set[asyncio.Future[Any]] = {self.outcome, gone}
+        await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if self.outcome.done():
+            return self.outcome.result()
+        if gone.done():
+            raise CallerLeft
+        raise self._too_late(wish)
+
+    def _too_late(self, wish: Wish) -> DeadlineExceeded:
+        """Where only the caller's own time-out ran out, coming back gets what is paid for."""
+        assert isinstance(self.job, Job)  # noqa: S101 - what is over has its outcome
+        seconds = round(self.clock.monotonic() - wish.arrived)
+        message, bought = f"The image was not ready within {seconds} s.", self.job.bought()
+        patient = wish.seconds >= wish.own_seconds
+        if bought is not None:
+            message += " It is still being made, and already paid for: "
+            message += "do not send the request again." if patient else "ask again to get it."
+        return DeadlineExceeded(
+            message,
+            code="upstream_timeout",
+            bought=bought,
+            retry_after=None if patient else 1,
+            come_back=not patient,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A job as its owner may see it; ``outcome`` is there once it is over."""
+
+    job: Job | JobRow
+    outcome: Outcome | None
+
+
+class Reception:
+    """The one way from a request to a job."""
+
+    def __init__(self, memory: Memory, runner: Runner, joins: Joins) -> None:
+        self._store = memory.store
+        self._journal = memory.journal
+        self._board = memory.board
+        self._shelf = memory.shelf
+        self._clock = memory.clock
+        self._runner = runner
+        self._joins = joins
+
+    def fingerprint(self, key_name: str, request: ImageRequest) -> bytes:
+        """What tells this request from all others under the key's name."""
+        return fingerprint(self._store.secret, key_name, request)
+
+    @contextlib.asynccontextmanager
+    async def visit(
+        self, wish: Wish, *, retry: bool, request_id: str, gone: asyncio.Future[None]
+    ) -> AsyncIterator[Visit]:
+        """Join the wish to a job or start one; the visit lasts until the answer was given.
+
+        Raises: CallerLeft before anything is begun for nobody, IdempotencyKeyReused, and what
+        ``Runner.start`` raises.
+        """
+        try:
+            ask = Ask(wish.key_name, wish.fingerprint, wish.idempotency_key, retry)
+            visit = await self._received(wish, ask, gone)
+        except BaseException:
+            await wish.release()
+            raise
+        try:
+            if visit.how is not None:
+                await wish.release()
+                told = JobJoined(
+                    job_id=visit.job_id,
+                    at=self._clock.wall(),
+                    how=visit.how,
+                    request_id=request_id,
+                )
+                await self._journal.remark(told)
+            yield visit
+        finally:
+            self._board.leave(visit.job_id)
+
+    async def delivered(self, job_id: str) -> None:
+        """An answer with all the job's pictures was handed over, and nobody had hung up."""
+        await self._journal.remark(JobDelivered(job_id=job_id, at=self._clock.wall()))
+
+    async def fetched(self, token: str) -> None:
+        """A picture was read to its end through its link."""
+        await self._store.fetched(token, self._clock.wall())
+
+    async def look(self, key_name: str, name: str) -> Glance:
+        """A job of this key's, by its id, a task's or the vendor's. Raises: GenerationNotFound."""
+        job = self._board.named(name)
+        if job is not None and job.key_name == key_name:
+            return Glance(job, None)
+        row = await self._store.job(name)
+        if row is None or row.key_name != key_name:
+            message = "There is no such generation, or it belongs to another key."
+            raise GenerationNotFound(message, param="id", code="generation_not_found")
+        live = self._board.live(row.job_id)
+        if live is not None:
+            return Glance(live, None)
+        return Glance(row, outcome_of(row, self._shelf) if row.ended_at is not None else None)
+
+    async def _received(self, wish: Wish, ask: Ask, gone: asyncio.Future[None]) -> Visit:
+        for _ in range(_TRIES):
+            found = await self._joins.find(ask, wish.plan)
+            if isinstance(found, Match):
+                return self._joined(found, wish)
+            if gone.done():
+                raise CallerLeft
+            try:
+                return await self._begun(found, wish)
+            except IdempotencyKeyTaken:
+                continue  # another request was faster: the next look finds its job
+        raise Overloaded("Too many requests with one Idempotency-Key at once.", retry_after=1)
+
+    async def _begun(self, anew: Anew, wish: Wish) -> Visit:
+        if anew.adopt is not None:
+            job = await self._runner.reopen(anew.adopt, wish)
+        else:
+            job = await self._runner.start(wish, instead_of=anew.instead_of)
+        return Visit(job, None, job.outcome, self._clock)
+
+    def _joined(self, match: Match, wish: Wish) -> Visit:
+        if isinstance(match.job, Job):
+            # What is not bought yet may be bought for as long as anybody waits for it.
+            match.job.deadline = max(match.job.deadline, wish.arrived + wish.seconds)
+            return Visit(match.job, match.how, match.job.outcome, self._clock)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        outcome.set_result(outcome_of(match.job, self._shelf))
+        return Visit(match.job, match.how, outcome, self._clock)

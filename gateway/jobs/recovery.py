@@ -1,0 +1,140 @@
+"""Taking up what another process left: unfinished jobs at the start, lost tasks later on.
+
+Owns: what a start makes of each state, and when a LOST task is asked for once more. Must not
+know: how jobs run. A create that was being sent when the process ended is looked up, never sent
+again; what was not sent is not bought, for its caller is gone.
+"""
+
+from collections.abc import Mapping
+
+from gateway.errors import GatewayError, InternalError
+from gateway.events import CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
+from gateway.failpoints import failpoint
+from gateway.jobs.board import Job, Outcome
+from gateway.jobs.creator import Creator
+from gateway.jobs.memory import Memory
+from gateway.jobs.rows import NOTHING_BOUGHT, job_of
+from gateway.jobs.runner import Runner
+from gateway.state.base import JobRow
+from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
+from gateway.upstream.governor import Governor
+
+# Seconds since a job ended at which its LOST tasks are asked for again.
+_LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+_GONE = "the process ended before anything was sent"
+_UNREVIVED = "The gateway failed while taking a request up again."
+
+
+class Recovery:
+    """Brings jobs of the ledger back to life."""
+
+    def __init__(self, memory: Memory, runner: Runner, follow: float) -> None:
+        self._store = memory.store
+        self._journal = memory.journal
+        self._board = memory.board
+        self._shelf = memory.shelf
+        self._clock = memory.clock
+        self._runner = runner
+        self._follow = follow
+
+    async def recover(self) -> int:
+        """Take up every unfinished job; how many go on. Call it before anybody can ask."""
+        failpoint("recovery.begun")
+        resumed = 0
+        for row in await self._store.unfinished():
+            job = self._job(row)
+            if all(task.state in NOTHING_BOUGHT for task in row.tasks):
+                await self._drop(job)
+                continue
+            told = JobRecovered(job_id=job.job_id, at=self._clock.wall(), states=job.states)
+            await self._journal.remark(told)
+            for task in job.tasks:
+                if task.entry.state is State.CREATING:
+                    reason = "the process ended before the answer came"
+                    stamp = task.entry.stamp(self._clock.wall())
+                    await self._journal.tell(task.entry, CreateLost(**stamp, reason=reason))
+            self._runner.resume(job)
+            resumed += 1
+        failpoint("recovery.done")
+        return resumed
+
+    async def revive(self, name: str, found: Mapping[str, TaskStatus], creator: Creator) -> None:
+        """Take a job up again whose LOST tasks were ``found``, by id. Raises: as the store."""
+        row = await self._store.job(name)
+        if row is None or row.ended_at is None or self._board.live(name) is not None:
+            return  # somebody else has taken it up meanwhile
+        job = self._job(row)
+        self._board.put(job)
+        try:
+            told = JobReopened(job_id=name, at=self._clock.wall(), missing=0)
+            await self._journal.reopen(row, told)
+        except BaseException as error:
+            self._board.take(job)
+            told_to = error if isinstance(error, GatewayError) else InternalError(_UNREVIVED)
+            job.outcome.set_result(Outcome(error=told_to))
+            raise
+        for task in job.tasks:
+            status = found.get(task.entry.task_id)
+            if status is not None:
+                await creator.found(task, status)
+        self._runner.resume(job)
+
+    def _job(self, row: JobRow) -> Job:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        return job_of(row, self._shelf, now=now, wall=wall, follow=self._follow)
+
+    async def _drop(self, job: Job) -> None:
+        for task in job.tasks:
+            if task.entry.state is State.INTENT:
+                stamp = task.entry.stamp(self._clock.wall())
+                await self._journal.tell(task.entry, Dropped(**stamp, reason=_GONE))
+        await self._journal.remark(JobEnded(job_id=job.job_id, at=self._clock.wall()))
+
+
+class SecondLook:
+    """Asks again for tasks whose create was lost and that were not found in time."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        recovery: Recovery,
+        creator: Creator,
+        upstream: Upstream,
+        governor: Governor,
+    ) -> None:
+        self._store = memory.store
+        self._clock = memory.clock
+        self._recovery = recovery
+        self._creator = creator
+        self._upstream = upstream
+        self._governor = governor
+        self._looked: dict[str, int] = {}
+
+    async def look(self) -> int:
+        """Ask for every LOST task whose turn it is; how many jobs were taken up again."""
+        wall = self._clock.wall()
+        rows = await self._store.lost(wall - _LOOKS[-1] - 3_600)
+        self._looked = {row.job_id: self._looked.get(row.job_id, 0) for row in rows}
+        revived = 0
+        for row in rows:
+            looks = sum(wall - (row.ended_at or wall) >= age for age in _LOOKS)
+            if looks <= self._looked[row.job_id]:
+                continue
+            self._looked[row.job_id] = looks
+            found = await self._ask(row)
+            if found:
+                await self._recovery.revive(row.job_id, found, self._creator)
+                revived += 1
+        return revived
+
+    async def _ask(self, row: JobRow) -> dict[str, TaskStatus]:
+        found = {}
+        for task in row.tasks:
+            if task.state is not State.LOST:
+                continue
+            await self._governor.queries.turn()
+            try:
+                found[task.task_id] = await self._upstream.status(task.task_id)
+            except (TaskUnknown, StatusUnavailable):
+                continue
+        return found

@@ -1,0 +1,28 @@
+"""How a request says that it is, or may be, one that was sent before.
+
+Owns: the headers ``Idempotency-Key`` and ``x-stainless-retry-count``, and what they may hold. Must
+not know: what is made of it.
+"""
+
+from collections.abc import Mapping
+
+from gateway.errors import InvalidRequest
+
+_LONGEST = 255
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """The caller's own name for this wish. Raises: InvalidRequest."""
+    key = headers.get("idempotency-key", "").strip()
+    if not key:
+        return None
+    if len(key) > _LONGEST or not (key.isascii() and key.isprintable()):
+        message = f"Idempotency-Key must be at most {_LONGEST} printable ASCII characters."
+        raise InvalidRequest(message, param=None, code="invalid_idempotency_key")
+    return key
+
+
+def is_retry(headers: Mapping[str, str]) -> bool:
+    """Whether an SDK says that it sends this again by itself."""
+    count = headers.get("x-stainless-retry-count", "")
+    return count.isascii() and count.isdigit() and int(count[:9]) > 0
