@@ -33,6 +33,7 @@ from gateway.ops.middleware import RequestContext
 from gateway.state.memory import MemoryStore
 from gateway.translate.model import ModelCard, SizePolicy
 from gateway.translate.plan import Rules
+from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import Bounds, Downloads
 from gateway.upstream.governor import Governor
 from gateway.upstream.toapis import Toapis
@@ -74,6 +75,7 @@ class Gateway:
         self._governor = Governor(
             config.upstream.submit_per_second, config.upstream.query_per_second, clock
         )
+        self._budget = RetryBudget(config.upstream.retry_share, clock)
         self._upstream = Toapis(config.upstream, self._outgoing, clock)
         self._poller = Poller(
             self._upstream,
@@ -132,7 +134,7 @@ class Gateway:
     def _make_runner(self, config: Config, clock: Clock) -> Runner:
         asker = Asker(self._upstream, self._governor, clock)
         line = Line(
-            uploads=Uploads(self._upstream, clock, config.upstream.upload_lifetime),
+            uploads=Uploads(self._upstream, clock, config.upstream.upload_lifetime, self._budget),
             creator=Creator(self._upstream, self._governor, self._journal, clock, config.upstream),
             poller=self._poller,
             collector=Collector(asker, self._downloads, self._workshop, self._shelf, self._journal),
