@@ -44,6 +44,7 @@ async def _report(config: Config, *, offline: bool) -> int:
 async def examine(config: Config, asker: Asker | None, clock: Clock) -> AsyncIterator[Finding]:
     """Make every check; those of the vendor only where an asker is given."""
     yield await asyncio.to_thread(machine.folder, config.images)
+    yield await asyncio.to_thread(machine.ledger, config.state)
     yield await asyncio.to_thread(machine.disk, config.images)
     yield machine.files(config.server, config.upstream)
     for finding in machine.ports(config.server, config.ops):

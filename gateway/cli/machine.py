@@ -1,4 +1,4 @@
-"""``doctor``'s checks of this machine: folder, disk, file descriptors, ports.
+"""``doctor``'s checks of this machine: folders, disk, file descriptors, ports.
 
 Owns: those checks. Every one leaves the machine as it was. Must not know: the vendor, how
 findings are printed.
@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Iterator
 
 from gateway.cli.findings import Finding
-from gateway.config.sections import Images, Ops, Server, Upstream
+from gateway.config.addresses import ledger_path
+from gateway.config.sections import Images, Ops, Server, State, Upstream
 from gateway.config.units import BYTES
 
 SPARE_FILES = 128  # listeners, spooled bodies, the log, the interpreter's own
@@ -24,20 +25,31 @@ FEW_BYTES = 10**8
 def folder(images: Images) -> Finding:
     """Say whether finished pictures can be written, or their folder made."""
     path = pathlib.Path(images.folder)
-    standing = _standing(path)
-    try:
-        with tempfile.TemporaryFile(dir=standing):
-            pass
-    except OSError as fault:
-        return Finding(
-            "fail",
-            "folder",
-            f"nothing can be written to {standing}: {fault.strerror}",
-            "Give the gateway's user the right to write there, or change images.folder.",
-        )
-    if standing == path:
+    refusal = _refusal(path)
+    if refusal is not None:
+        return _unwritable("folder", refusal, "images.folder")
+    if _standing(path) == path:
         return Finding("ok", "folder", f"{path} is writable")
     return Finding("ok", "folder", f"{path} does not exist yet and can be made")
+
+
+def ledger(state: State) -> Finding:
+    """Say whether the ledger's file can be written, with the files beside it that it needs."""
+    place = ledger_path(state.url)
+    if place is None:
+        return Finding(
+            "warn",
+            "ledger",
+            "memory:// forgets what is paid for when the process ends",
+            "Set state.url to a file, such as sqlite:///data/state.db.",
+        )
+    path = pathlib.Path(place)
+    refusal = _refusal(path.parent) or _refusal_of_file(path)
+    if refusal is not None:
+        return _unwritable("ledger", refusal, "state.url")
+    if path.exists():
+        return Finding("ok", "ledger", f"{path} is writable")
+    return Finding("ok", "ledger", f"{path} does not exist yet and can be made")
 
 
 def disk(images: Images) -> Finding:
@@ -106,6 +118,33 @@ def _taken(name: str, place: str, fault: OSError) -> Finding:
         f"{place} cannot be listened on: {fault.strerror}",
         advice.get(fault.errno or 0, f"Change {name}.host or {name}.port."),
     )
+
+
+def _unwritable(subject: str, refusal: str, setting: str) -> Finding:
+    advice = f"Give the gateway's user the right to write there, or change {setting}."
+    return Finding("fail", subject, f"nothing can be written to {refusal}", advice)
+
+
+def _refusal(path: pathlib.Path) -> str | None:
+    """Say where and why no file can be made in a folder, or in the one it would be made in."""
+    standing = _standing(path)
+    try:
+        with tempfile.TemporaryFile(dir=standing):
+            return None
+    except OSError as fault:
+        return f"{standing}: {fault.strerror}"
+
+
+def _refusal_of_file(path: pathlib.Path) -> str | None:
+    if not path.exists():
+        return None
+    if not path.is_file():
+        return f"{path}: it is not a file"
+    try:
+        with path.open("r+b"):  # which changes nothing, not even its date
+            return None
+    except OSError as fault:
+        return f"{path}: {fault.strerror}"
 
 
 def _standing(path: pathlib.Path) -> pathlib.Path:

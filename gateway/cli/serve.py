@@ -15,7 +15,7 @@ import click
 
 from gateway import __version__
 from gateway.app import Emit, Gateway
-from gateway.cli.machine import folder
+from gateway.cli.machine import folder, ledger
 from gateway.cli.options import config_option, exit_unfit, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, Ops, Server, ServerBounds
@@ -67,11 +67,12 @@ class Stopped:
 def command(path: str | None) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
-    Logs to standard output. Exits with 0 after such a signal, with 1 if it cannot listen or keep
-    pictures, with 2 if the configuration cannot be used.
+    Logs to standard output. Exits with 0 after such a signal, with 1 if it cannot listen, keep
+    pictures or write its ledger, with 2 if the configuration cannot be used.
     """
     config = loaded_or_exit(path).config
     exit_unfit(folder(config.images))
+    exit_unfit(ledger(config.state))
     sys.exit(asyncio.run(_serve(config)))
 
 

@@ -118,7 +118,7 @@ class Breaker(Section):
         default=0.5, gt=0, le=1, description="of the creates in the window that must have failed"
     )
     least: Whole = Field(default=10, ge=1, description="creates in the window, for it to count")
-    window: Seconds = Field(default=30, description="how far back creates are counted")
+    window: Seconds = Field(default=30, gt=0, description="how far back creates are counted")
     pause: Seconds = Field(default=15, description="none is sent for so long, then one as a probe")
 
 
@@ -233,7 +233,9 @@ class State(Section):
         default="sqlite:///data/state.db",
         description="sqlite:///a/file, or memory:// (nothing outlives the process)",
     )
-    keep: Seconds = Field(default=30 * 86_400, ge=86_400, description="a job that ended is kept")
+    keep: Annotated[Number, Field(ge=86_400), BeforeValidator(SECONDS.read), SECONDS] = Field(
+        default=30 * 86_400, description="a job that ended is kept; a day or more"
+    )
     keep_prompts: Flag = Field(
         default=False, description="keep prompts of jobs that ended, and not just of running ones"
     )

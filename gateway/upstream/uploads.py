@@ -13,6 +13,7 @@ from gateway.clock import Clock
 from gateway.errors import UpstreamThrottled, UpstreamUnavailable
 from gateway.translate.model import Picture, Reference, RemotePicture
 from gateway.upstream.base import Upstream
+from gateway.upstream.budget import RetryBudget
 
 _TRIES = 3
 _PAUSE = 1.0
@@ -24,9 +25,12 @@ _REMEMBERED = 4096
 class Uploads:
     """Gives an address for every reference."""
 
-    def __init__(self, upstream: Upstream, clock: Clock, lifetime: float) -> None:
+    def __init__(
+        self, upstream: Upstream, clock: Clock, lifetime: float, budget: RetryBudget
+    ) -> None:
         self._upstream = upstream
         self._clock = clock
+        self._budget = budget
         self._known: TTLCache[str, str] = TTLCache(
             maxsize=_REMEMBERED, ttl=lifetime, timer=clock.monotonic
         )
@@ -64,10 +68,13 @@ class Uploads:
         return await asyncio.shield(task)
 
     async def _upload(self, picture: Picture) -> str:
+        self._budget.called()
         for attempt in range(1, _TRIES):
             try:
                 return await self._upload_once(picture)
             except (UpstreamUnavailable, UpstreamThrottled) as error:
+                if not self._budget.take():
+                    raise
                 pause = error.retry_after if error.retry_after is not None else _PAUSE * attempt
                 await self._clock.sleep(min(pause, _LONGEST_PAUSE))
         return await self._upload_once(picture)

@@ -87,7 +87,8 @@ def doctor(tmp_path: Path) -> Callable[..., Result]:
         path.write_text(
             f"server: {{port: 0}}\nops: {{port: 0}}\nimages: {{folder: {tmp_path}, shelf: 1}}\n"
             f"upstream: {{api_key: {key}, base_url: '{base_url}'}}\n"
-            "keys: [{name: studio, key: canary-studio}]\n",
+            "keys: [{name: studio, key: canary-studio}]\n"
+            f"state: {{url: 'sqlite:///{tmp_path}/state.db'}}\n",
             encoding="utf-8",
         )
         return CliRunner().invoke(main, ["doctor", "--config", str(path), *arguments])
@@ -120,6 +121,7 @@ def test_all_is_well_with_a_vendor_that_knows_the_key(
     subjects = [line[6:].partition(":")[0] for line in result.output.splitlines() if line[0] != " "]
     assert subjects == [
         "folder",
+        "ledger",
         "disk",
         "open files",
         "server",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import machine
-from gateway.config.sections import Images, Ops, Server, ServerBounds, Upstream
+from gateway.config.sections import Images, Ops, Server, ServerBounds, State, Upstream
 
 UPSTREAM = Upstream.model_validate({"api_key": "k"})
 
@@ -66,6 +66,75 @@ def test_a_folder_without_the_right_to_write_fails(
 
     assert found.grade == "fail"
     assert found.message == f"nothing can be written to {tmp_path}: Permission denied"
+
+
+def test_a_ledger_that_stands_is_tried_and_left_as_it_was(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"what is paid for")
+    os.utime(path, (1, 1))
+
+    found = machine.ledger(State(url=f"sqlite:///{path}"))
+
+    assert str(found) == f"ok    ledger: {path} is writable"
+    assert path.read_bytes() == b"what is paid for"
+    assert path.stat().st_mtime == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_ledger_that_does_not_stand_is_not_made(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a" / "state.db"
+
+    found = machine.ledger(State(url=f"sqlite:///{path}"))
+
+    assert (found.grade, found.message) == ("ok", f"{path} does not exist yet and can be made")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_is_looked_for_from_where_the_gateway_is_started(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").write_text("not a folder")
+
+    found = machine.ledger(State())
+
+    assert (found.grade, found.message) == (
+        "fail",
+        "nothing can be written to data: Not a directory",
+    )
+    assert "state.url" in found.advice
+
+
+def test_a_ledger_that_is_no_file_fails(tmp_path: pathlib.Path) -> None:
+    found = machine.ledger(State(url=f"sqlite:///{tmp_path}"))
+
+    assert found.grade == "fail"
+    assert found.message == f"nothing can be written to {tmp_path}: it is not a file"
+
+
+def test_a_ledger_that_may_only_be_read_fails(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:  # root may write anything
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = tmp_path / "state.db"
+    path.touch()
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+
+    found = machine.ledger(State(url=f"sqlite:///{path}"))
+
+    assert (found.grade, found.message) == (
+        "fail",
+        f"nothing can be written to {path}: Permission denied",
+    )
+
+
+def test_a_ledger_in_memory_is_a_warning() -> None:
+    found = machine.ledger(State(url="memory://"))
+
+    assert found.grade == "warn"
+    assert "forgets what is paid for" in found.message
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,14 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_bought(
     assert "images.folder" in done.stderr
 
 
+def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_bought(config: Path) -> None:
+    (config.parent / "data").write_text("not a folder")
+    done = gateway(config.parent, "serve", "--config", config.name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ledger: nothing can be written to data: Not a directory\n")
+    assert "state.url" in done.stderr
+
+
 def test_a_configuration_with_faults_is_told_with_all_of_them(config: Path) -> None:
     config.write_text("server: {port: many}\nkeys: []\n")
     done = gateway(config.parent, "serve", "--config", config.name)

@@ -117,9 +117,54 @@ def test_anything_else_is_no_host(value: str) -> None:
         addresses.host(value)
 
 
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///data/state.db", "data/state.db"),
+        ("sqlite:////var/lib/gateway/state.db", "/var/lib/gateway/state.db"),
+        ("sqlite:///x", "x"),
+        ("memory://", None),
+    ],
+)
+def test_a_ledger_is_a_file_or_the_memory(url: str, path: str | None) -> None:
+    assert addresses.ledger_path(addresses.state_url(url)) == path
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "must be sqlite:///…, or memory://"),
+        ("memory", "must be sqlite:///…, or memory://"),
+        ("memory://x", "must be sqlite:///…, or memory://"),
+        ("data/state.db", "must be sqlite:///…, or memory://"),
+        ("sqlite", "must be sqlite:/// and a file's path"),
+        ("sqlite://", "must be sqlite:/// and a file's path"),
+        ("sqlite:///", "must be sqlite:/// and a file's path"),
+        ("sqlite://data/state.db", "must be sqlite:/// and a file's path"),
+        ("sqlite:///data/state.db?mode=ro", "must be sqlite:/// and a file's path"),
+        ("sqlite:///data/", "must name a file, not a folder"),
+        ("sqlite:////", "must name a file, not a folder"),
+        ("postgres://u:hunter2@db/x", "several replicas in a later version"),
+        ("postgresql://u:hunter2@db/x", "several replicas in a later version"),
+    ],
+)
+def test_any_other_ledger_is_refused_without_repeating_it(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        addresses.state_url(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
 @given(st.text())
 @pytest.mark.parametrize(
-    "check", [addresses.base_url, addresses.public_url, addresses.network, addresses.host]
+    "check",
+    [
+        addresses.base_url,
+        addresses.public_url,
+        addresses.network,
+        addresses.host,
+        addresses.state_url,
+    ],
 )
 def test_no_text_breaks_a_check(check: Callable[[str], str], text: str) -> None:
     message = "must"

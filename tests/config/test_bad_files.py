@@ -14,10 +14,12 @@ UNNAMED = "a malformed variable; use ${NAME}, ${NAME:-default} or ${NAME:?messag
 DOLLAR = "a dollar sign alone; write $$ for the sign itself, ${NAME} for a variable"
 NO_URL = "must be an absolute URL that starts with https:// or http://"
 NO_HOST = "must be a host name or an address, without https://, port or path"
-NO_SQLITE = "sqlite:// comes with the ledger in the next version; this one has memory:// only"
+NO_LEDGER = "must be sqlite:///…, or memory:// where nothing need be remembered"
+NO_PATH = "must be sqlite:/// and a file's path, such as sqlite:///data/state.db"
+NO_FILE = "must name a file, not a folder, such as sqlite:///data/state.db"
 NO_POSTGRES = (
     "postgresql:// comes with support for several replicas in a later version; "
-    "this one has memory:// only"
+    "this one has sqlite:///… and memory://"
 )
 DEFAULT = "requests.default_model:"
 NO_MODEL = "neither a model nor an alias"
@@ -428,16 +430,37 @@ ADDRESSES = [
         [f"1: images.fetch_from[0]: {NO_HOST}"],
     ),
     Bad(
-        "a ledger on disk",
-        "state: {url: 'sqlite:///data/state.db'}\n",
-        [f"1: state.url: {NO_SQLITE}"],
+        "a ledger on another machine",
+        "state: {url: 'sqlite://data/state.db'}\n",
+        [f"1: state.url: {NO_PATH}"],
+    ),
+    Bad(
+        "a ledger with options",
+        "state: {url: 'sqlite:///data/state.db?mode=ro'}\n",
+        [f"1: state.url: {NO_PATH}"],
+    ),
+    Bad(
+        "a ledger that is a folder",
+        "state: {url: 'sqlite:///data/'}\n",
+        [f"1: state.url: {NO_FILE}"],
     ),
     Bad(
         "a ledger elsewhere",
         "state: {url: 'postgresql://u:hunter2@db/x'}\n",
         [f"1: state.url: {NO_POSTGRES}"],
     ),
-    Bad("a ledger of nobody", "state: {url: 'redis://x'}\n", ["1: state.url: must be memory://"]),
+    Bad("a ledger of nobody", "state: {url: 'redis://x'}\n", [f"1: state.url: {NO_LEDGER}"]),
+    Bad(
+        "a ledger forgotten within a day",
+        "state: {keep: 23h}\n",
+        ["1: state.keep: must be 86400 or more"],
+    ),
+    Bad(
+        "a breaker that looks back at nothing",
+        "upstream: {api_key: k, breaker: {window: 0s}}\nkeys: [{name: a, key: abcdefgh}]\n",
+        ["1: upstream.breaker.window: must be more than 0"],
+        whole=True,
+    ),
     Bad(
         "an open ops listener",
         "ops: {host: 0.0.0.0}\n",
@@ -680,10 +703,10 @@ keys:
   - {name: x, key_file: /nonexistent}
   - {key: abcdefgh}
 requests: {default_model: d}
-state: {url: sqlite:///x}
+state: {url: sqlite:x}
 log: {level: info, level: debug}
 """
-    environ = {"GATEWAY__IMAGES__SHELF": "huge", "GATEWAY__NOTHING": "1"}
+    environ = {"GATEWAY__IMAGES__SHELF": "huge", "GATEWAY__ELSEWHERE": "1"}
 
     lines = [line.removeprefix("config.yaml:") for line in told(text, environ, needed=False)]
 
@@ -703,6 +726,6 @@ log: {level: info, level: debug}
         "17: log.level",
     ]
     assert lines[-2:] == [
+        "GATEWAY__ELSEWHERE: names no setting",
         "GATEWAY__IMAGES__SHELF: images.shelf: must be a number with a unit, such as 64MB or 10GB",
-        "GATEWAY__NOTHING: names no setting",
     ]

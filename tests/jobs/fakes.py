@@ -21,6 +21,7 @@ from gateway.state.memory import MemoryStore
 from gateway.translate.model import Finish, Picture, Plan, Reference, TaskSpec
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus
+from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import LinkDead
 from gateway.upstream.governor import Governor
 from gateway.upstream.uploads import Uploads
@@ -142,7 +143,7 @@ class House:
         self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
         asker = Asker(self.vendor, self.governor, self.clock)
         line = Line(
-            uploads=Uploads(self.vendor, self.clock, 3600),
+            uploads=Uploads(self.vendor, self.clock, 3600, RetryBudget(0.2, self.clock)),
             creator=Creator(self.vendor, self.governor, self.journal, self.clock, upstream),
             poller=self.poller,
             collector=Collector(asker, self.fetcher, self.finisher, self.shelf, self.journal),

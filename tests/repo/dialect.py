@@ -20,6 +20,8 @@ from gateway.server.transport import Refusal
 from tests.repo.source import Module
 
 ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+# What others are made from, and what is told as another.
+_NO_LINES = {gateway_events.TaskEvent, gateway_events.JobEvent, gateway_events.Stepped}
 Said = tuple[int, str]  # a status and a code
 
 
@@ -97,9 +99,7 @@ def events() -> dict[str, str]:
     of_tasks = [
         kind
         for kind in vars(gateway_events).values()
-        if isinstance(kind, type)
-        and dataclasses.is_dataclass(kind)
-        and kind not in {gateway_events.TaskEvent, gateway_events.Stepped}
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind not in _NO_LINES
     ]
     found = {}
     for kind in (*from_parts, *from_serve, *of_tasks):

@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import GatewayError, UpstreamRefused, UpstreamThrottled, UpstreamUnavailable
 from gateway.translate.model import Picture, Reference, RemotePicture, TaskSpec
 from gateway.upstream.base import TaskStatus
+from gateway.upstream.budget import FLOOR, RetryBudget
 from gateway.upstream.uploads import Uploads
 from tests.clocks import FakeClock
 
@@ -56,7 +57,8 @@ class Bench:
 def bench(tmp_path: Path) -> Bench:
     clock = FakeClock()
     vendor = FakeVendor(clock)
-    return Bench(tmp_path, clock, vendor, Uploads(vendor, clock, lifetime=100))
+    uploads = Uploads(vendor, clock, lifetime=100, budget=RetryBudget(0.5, clock))
+    return Bench(tmp_path, clock, vendor, uploads)
 
 
 async def test_links_stay_as_they_are_and_equal_pictures_go_once(bench: Bench) -> None:
@@ -86,6 +88,19 @@ async def test_what_may_help_is_tried_three_times(bench: Bench) -> None:
     with pytest.raises(UpstreamUnavailable):
         await bench.clock.drive(bench.uploads.links([bench.picture("b")]))
     assert bench.vendor.errors["b"] == []
+
+
+async def test_where_everything_fails_only_a_share_is_tried_again(bench: Bench) -> None:
+    count = 40
+    names = [f"p{number}" for number in range(count)]
+    bench.vendor.errors = {name: [UpstreamUnavailable("x")] * 3 for name in names}
+    links = [bench.uploads.links([bench.picture(name)]) for name in names]
+    ended = await bench.clock.drive(asyncio.gather(*links, return_exceptions=True))
+    assert {type(one) for one in ended} == {UpstreamUnavailable}
+    tries = sum(3 - len(left) for left in bench.vendor.errors.values())
+    # Four at once, a second each: the last come when the first have gone out of the ten seconds.
+    assert count + FLOOR + count // 2 <= tries <= count + 2 * FLOOR + count // 2
+    assert tries < 3 * count
 
 
 async def test_a_refused_picture_does_not_spoil_the_upload_another_request_waits_for(
