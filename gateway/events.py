@@ -333,3 +333,24 @@ class ObserverFailed:
     observer: str
     event: str
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOpened:
+    """So many creates failed that none is sent for ``seconds``, and then one as a probe.
+
+    ``failures`` of so many outcomes; of a probe that failed, one of one.
+    """
+
+    level: ClassVar[str] = "warning"
+
+    failures: int
+    of: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed:
+    """A probe succeeded: creates are sent again."""
+
+    level: ClassVar[str] = "warning"
