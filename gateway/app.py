@@ -109,7 +109,7 @@ class Gateway:
         self._loops: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
-        """Take up ledger, shelf and unfinished jobs, and set the loops going; then callers may come.
+        """Take up ledger, shelf and unfinished jobs, set the loops going; then callers may come.
 
         What callers' files a dead process left is cleared.
         Raises: LedgerFault, OSError if the folder of pictures cannot be used.

@@ -37,7 +37,7 @@ from gateway.jobs.journal import Journal, Stamp
 from gateway.translate.model import Reference
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus, Upstream
-from gateway.upstream.breaker import Breaker
+from gateway.upstream.breaker import Admitted, Breaker
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.governor import Governor
 
@@ -83,10 +83,10 @@ class Creator:
         """Create the task. Raises: GatewayError; the task is then over, unless it is Draining."""
         unsent, throttled = 0, False
         while True:
-            await self._await_turn(job, task, throttled=throttled)
-            await self._mark(job, task)
+            leave = await self._await_turn(job, task, throttled=throttled)
+            await self._mark(job, task, leave)
             try:
-                return await self._send(task, links)
+                return await self._send(task, links, leave)
             except base.CreateNotSent as outcome:
                 await self._tell(task, NotSent(**self._stamp(task), reason=outcome.reason))
                 await self._pause_unsent(job, task, unsent)
@@ -139,33 +139,34 @@ class Creator:
         self._accept(task, status)
         await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
 
-    async def _mark(self, job: Job, task: LiveTask) -> None:
+    async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> None:
         """Write that the create is being sent. Raises: LedgerUnavailable; nothing is sent then."""
         failpoint("create.unmarked")
         try:
             await self._tell(task, CreateSent(**self._stamp(task)))
-        except LedgerUnavailable:
-            self._breaker.void()
-            await self._drop(job, task, "the ledger takes no entries")
+        except BaseException as error:
+            self._breaker.void(leave)
+            if isinstance(error, LedgerUnavailable):
+                await self._drop(job, task, "the ledger takes no entries")
             raise
         failpoint("create.marked")
 
-    async def _send(self, task: LiveTask, links: Links) -> TaskStatus:
+    async def _send(self, task: LiveTask, links: Links, leave: Admitted) -> TaskStatus:
         """Send the create, once. Raises: CreateOutcome."""
         self._budget.called()
         sent_at = self._clock.monotonic()
         try:
             status = await self._upstream.create(task.spec, links, task.entry.task_id)
         except (base.CreateNotSent, base.CreateLost):
-            self._breaker.failed()
+            self._breaker.failed(leave)
             raise
         except base.CreateOutcome:  # a refusal is an answer
-            self._breaker.succeeded()
+            self._breaker.succeeded(leave)
             raise
         except BaseException:
-            self._breaker.void()
+            self._breaker.void(leave)
             raise
-        self._breaker.succeeded()
+        self._breaker.succeeded(leave)
         failpoint("create.answered")
         seconds = self._clock.monotonic() - sent_at
         self._accept(task, status)
@@ -181,7 +182,7 @@ class Creator:
             return False
         return True
 
-    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> None:
+    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> Admitted:
         """Wait for the account's allowance, unless the request is past helping.
 
         Where the vendor has put us off, this task (``throttled``) or the account, that is the
@@ -203,11 +204,12 @@ class Creator:
                 raise self._put_off(self._governor.submits.wait())
             message = "The request could not be passed on before its deadline. Nothing was bought."
             raise DeadlineExceeded(message, code="upstream_timeout")
-        pause = self._breaker.admit()
-        if pause is not None:
-            await self._drop(job, task, "creates keep failing")
-            message = "The image service keeps failing. Nothing was bought."
-            raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=pause)
+        leave = self._breaker.admit()
+        if isinstance(leave, Admitted):
+            return leave
+        await self._drop(job, task, "creates keep failing")
+        message = "The image service keeps failing. Nothing was bought."
+        raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=leave)
 
     async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
         left = job.deadline - self._clock.monotonic()

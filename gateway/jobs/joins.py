@@ -133,14 +133,14 @@ class Joins:
         late.sort(key=lambda row: -self._ages.since_delivery(row.job_id, row.delivered_at))
         unclaimed = [row for row in over if self._is_unclaimed(row)]
         made: list[Job | JobRow] = [*unclaimed, *live, *late]
-        free = [one for one in made if not self._board.visits(one.job_id)]
-        if free:
-            return Match(free[0], "sdk_retry")
+        for one in made:
+            if not self._board.visits(one.job_id):
+                return Match(one, "sdk_retry")
         failed = [row for row in over if self._is_failed(row)]
         if failed:
             return Match(failed[-1], "replay")
-        waited_for = [*late, *unclaimed, *live]
-        return Match(waited_for[-1], "sdk_retry") if waited_for else None
+        made = [*late, *unclaimed, *live]
+        return Match(made[-1], "sdk_retry") if made else None
 
     def _orphan(self, live: Sequence[Job], over: Sequence[JobRow]) -> Match | None:
         """A picture nobody took and nobody waits for; else a failure that is still remembered."""

@@ -62,8 +62,12 @@ class Visit:
         Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
         """
         left = max(0.0, wish.arrived + wish.seconds - self.clock.monotonic())
-        waited: set[asyncio.Future[Any]] = {self.outcome, gone}
-        await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        timer = asyncio.ensure_future(self.clock.sleep(left))
+        waited: set[asyncio.Future[Any]] = {self.outcome, gone, timer}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
         if self.outcome.done():
             return self.outcome.result()
         if gone.done():

@@ -1,26 +1,34 @@
 """What the tests of the job layer stand on: a vendor in memory, and a line of real stations."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from gateway.config.sections import Images, Polling, Upstream
+from gateway.config.sections import Joins as JoinsSection
 from gateway.errors import GatewayError
 from gateway.events import Stepped, TaskEvent
 from gateway.images.finish import Finished, UnusableResult
 from gateway.images.shelf import Shelf
-from gateway.jobs.board import Board, Job
+from gateway.jobs.ages import Ages
+from gateway.jobs.board import Board, Job, Outcome
 from gateway.jobs.collector import Asker, Collector
-from gateway.jobs.creator import Creator
+from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
+from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
-from gateway.jobs.runner import Line, Runner, Wish
+from gateway.jobs.reception import Reception, Visit
+from gateway.jobs.recovery import Recovery, SecondLook
+from gateway.jobs.runner import Line, Runner, Span, Wish
 from gateway.state.memory import MemoryStore
 from gateway.translate.model import Finish, Picture, Plan, Reference, TaskSpec
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus
+from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import LinkDead
 from gateway.upstream.governor import Governor
@@ -126,50 +134,110 @@ class FakeFinisher:
 
 
 class House:
-    """A runner with everything behind it; only vendor, downloads and clock are fakes."""
+    """All of the job layer; only vendor, downloads, clock and store are fakes.
 
-    def __init__(self, folder: Path, *, follow: float = 1800.0, shelf: int = 10**9) -> None:
-        self.clock = FakeClock()
-        self.vendor = FakeVendor(self.clock)
+    ``before`` is another house, whose process is gone: this one has its store, its shelf's folder,
+    its vendor and its time.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        follow: float = 1800.0,
+        shelf: int = 10**9,
+        durable: bool = False,
+        before: "House | None" = None,
+        **upstream: Any,
+    ) -> None:
+        self.clock = before.clock if before else FakeClock()
+        self.vendor = before.vendor if before else FakeVendor(self.clock)
+        self.store = before.store if before else MemoryStore()
+        if durable:
+            self.store.durable = True
         self.fetcher = FakeFetcher()
         self.finisher = FakeFinisher()
         self.facts: list[object] = []
-        self.store = MemoryStore()
-        self.journal = Journal(self.store, (self.facts.append,))
+        self.ages = Ages(self.clock, 600)
+        self.journal = Journal(self.store, (self.ages, self.facts.append))
         images = Images(folder=str(folder), shelf=shelf)
         self.shelf = Shelf(images, self.clock, free=lambda _: 10**12)
         self.governor = Governor(5, 50, self.clock)
-        upstream = Upstream.model_validate({"api_key": "secret"})
+        section = Upstream.model_validate({"api_key": "secret", **upstream})
         self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
         asker = Asker(self.vendor, self.governor, self.clock)
+        budget = RetryBudget(section.retry_share, self.clock)
+        self.breaker = Breaker(section.breaker, self.clock, self.facts.append)
+        restraint = Restraint(self.governor, self.breaker, budget)
+        self.creator = Creator(self.vendor, restraint, self.journal, self.clock, section)
         line = Line(
-            uploads=Uploads(self.vendor, self.clock, 3600, RetryBudget(0.2, self.clock)),
-            creator=Creator(self.vendor, self.governor, self.journal, self.clock, upstream),
+            uploads=Uploads(self.vendor, self.clock, 3600, budget),
+            creator=self.creator,
             poller=self.poller,
             collector=Collector(asker, self.fetcher, self.finisher, self.shelf, self.journal),
         )
         self.board = Board()
-        self.runner = Runner(line, self.shelf, self.journal, self.board, self.clock, follow)
+        span = Span(follow, creates=5.0, jobs=0.0)
+        self.runner = Runner(line, self.shelf, self.journal, self.board, self.clock, span)
+        memory = Memory(self.store, self.journal, self.board, self.shelf, self.clock)
+        self.recovery = Recovery(memory, self.runner, follow)
+        self.look = SecondLook(memory, self.recovery, self.creator, self.vendor, self.governor)
+        self.joins = Joins(self.board, self.store, self.shelf, self.ages, JoinsSection())
+        self.reception = Reception(memory, self.runner, self.joins)
         self.released = 0
         self._polling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self.shelf.open()
+        await self.shelf.open(await self.store.claimed())
         self._polling = asyncio.create_task(self.poller.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._polling is not None
-        await self.runner.stop(0)
+        await self.runner.abort()
         self._polling.cancel()
         await asyncio.gather(self._polling, return_exceptions=True)
 
     async def release(self) -> None:
         self.released += 1
 
-    async def start(self, plan: Plan, seconds: float = 300.0) -> Job:
+    def wish(self, plan: Plan, seconds: float = 300.0, **changes: Any) -> Wish:
+        """A wish as it arrives now; all have the same fingerprint, unless told otherwise."""
         now = self.clock.monotonic()
-        return await self.runner.start(Wish(plan, "studio", now, seconds, self.release))
+        told = {"fingerprint": b"same", "own_seconds": seconds, **changes}
+        return Wish(plan, "studio", now, seconds, release=self.release, **told)
+
+    async def start(self, plan: Plan, seconds: float = 300.0) -> Job:
+        """A job whose caller waits for ever."""
+        return await self.runner.start(self.wish(plan, seconds))
+
+    @contextlib.asynccontextmanager
+    async def visit(
+        self, wish: Wish, *, retry: bool = False, gone: asyncio.Future[None] | None = None
+    ) -> AsyncIterator[Visit]:
+        """A request's stay, its caller patient unless ``gone``."""
+        gone = gone or asyncio.get_running_loop().create_future()
+        visiting = self.reception.visit(wish, retry=retry, request_id="req_1", gone=gone)
+        async with visiting as visit:
+            yield visit
+
+    async def served(
+        self,
+        wish: Wish,
+        *,
+        retry: bool = False,
+        gone: asyncio.Future[None] | None = None,
+        deliver: bool = True,
+    ) -> tuple[Visit, Outcome]:
+        """A whole request, to the delivery of what it got."""
+        gone = gone or asyncio.get_running_loop().create_future()
+        async with self.visit(wish, retry=retry, gone=gone) as visit:
+            outcome = await visit.wait(wish, gone)
+            if outcome.error is None and deliver:
+                for shelved in outcome.images:
+                    self.shelf.delivered(shelved.token)
+                await self.reception.delivered(visit.job_id)
+            return visit, outcome
 
     async def finished(self, job: Job) -> None:
         """Let time pass until the job is over."""

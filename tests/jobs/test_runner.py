@@ -31,7 +31,8 @@ from gateway.events import (
     State,
     Succeeded,
 )
-from gateway.jobs.runner import CallerLeft
+from gateway.jobs.board import Job
+from gateway.jobs.reception import CallerLeft
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
 from gateway.translate.plan import Rules, make_plan
 from gateway.upstream import base
@@ -386,10 +387,10 @@ async def test_nothing_is_bought_for_a_caller_who_left_while_waiting_for_a_turn(
     house: House,
 ) -> None:
     house.governor.submits.pause(30.0)
-    job = await house.start(a_plan(n=10))
     gone = nobody_leaves()
-    waiting = asyncio.ensure_future(house.runner.wait(job, 1e9, gone))
+    waiting = asyncio.ensure_future(house.served(house.wish(a_plan(n=10)), gone=gone))
     await house.clock.advance(1)
+    (job,) = house.board.jobs()
     gone.set_result(None)
     with pytest.raises(CallerLeft):
         await waiting
@@ -400,15 +401,16 @@ async def test_nothing_is_bought_for_a_caller_who_left_while_waiting_for_a_turn(
 
 async def test_a_waiter_who_leaves_another_behind_changes_nothing(house: House) -> None:
     house.governor.submits.pause(30.0)
-    job = await house.start(a_plan())
+    wish = house.wish(a_plan(), idempotency_key="one")
     first, second = nobody_leaves(), nobody_leaves()
-    waits = [asyncio.ensure_future(house.runner.wait(job, 1e9, gone)) for gone in (first, second)]
+    waits = [asyncio.ensure_future(house.served(wish, gone=gone)) for gone in (first, second)]
     await house.clock.advance(1)
     first.set_result(None)
-    outcome = await house.clock.drive(waits[1])
+    _, outcome = await house.clock.drive(waits[1])
     assert outcome.images
     with pytest.raises(CallerLeft):
         await waits[0]
+    assert len(house.vendor.purchases) == 1
 
 
 async def test_siblings_that_wait_for_a_turn_are_not_bought_after_a_refusal(house: House) -> None:
@@ -435,10 +437,11 @@ async def test_a_shared_upload_outlives_the_job_that_began_it(house: House) -> N
 
 
 async def test_a_waiter_whose_time_is_up_leaves_the_task_running(house: House) -> None:
-    job = await house.start(a_plan())
-    await house.clock.advance(10)
+    waiting = asyncio.ensure_future(house.served(house.wish(a_plan(), 10.0)))
+    await house.clock.advance(1)
+    (job,) = house.board.jobs()
     with pytest.raises(DeadlineExceeded) as caught:
-        await house.runner.wait(job, house.clock.monotonic(), nobody_leaves())
+        await house.clock.drive(waiting)
     assert caught.value.bought is not None
     assert caught.value.bought.job_id == job.job_id
     await house.finished(job)
@@ -447,25 +450,24 @@ async def test_a_waiter_whose_time_is_up_leaves_the_task_running(house: House) -
 
 
 async def test_a_waiter_who_hangs_up_leaves_the_task_running(house: House) -> None:
-    job = await house.start(a_plan())
-    await house.clock.advance(1)
     gone = nobody_leaves()
-    waiting = asyncio.ensure_future(house.runner.wait(job, 1e9, gone))
-    await house.clock.sleep(0)
-    assert job.waiters == 1
+    waiting = asyncio.ensure_future(house.served(house.wish(a_plan()), gone=gone))
+    await house.clock.advance(1)
+    (job,) = house.board.jobs()
+    assert house.board.visits(job.job_id) == 1
     gone.set_result(None)
     with pytest.raises(CallerLeft):
         await waiting
-    assert job.waiters == 0
+    assert house.board.visits(job.job_id) == 0
     await house.finished(job)
     assert job.outcome.result().images
 
 
 async def test_a_waiter_gets_the_outcome(house: House) -> None:
-    job = await house.start(a_plan())
-    waiting = asyncio.ensure_future(house.runner.wait(job, 1e9, nobody_leaves()))
-    outcome = await house.clock.drive(waiting)
-    assert outcome is job.outcome.result()
+    waiting = asyncio.ensure_future(house.served(house.wish(a_plan())))
+    visit, outcome = await house.clock.drive(waiting)
+    assert isinstance(visit.job, Job)
+    assert outcome is visit.job.outcome.result()
 
 
 async def test_before_anything_is_sent_a_deadline_names_no_purchase(house: House) -> None:
@@ -529,7 +531,7 @@ async def test_observers_that_all_raise_cost_nothing_either(house: House) -> Non
 async def test_stopping_tells_the_waiters_to_come_back(house: House) -> None:
     job = await house.start(a_plan())
     await house.clock.advance(1)
-    await house.runner.stop(0)
+    await house.runner.stop()
     error = job.outcome.result().error
     assert isinstance(error, Draining)
     assert "already paid for" in error.message
