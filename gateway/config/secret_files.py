@@ -63,6 +63,8 @@ def _read(file: object) -> str:
         text = raw.decode().strip()
     except OSError as fault:
         raise _Unusable(f"the file cannot be read: {fault.strerror}") from None
+    except UnicodeEncodeError:
+        raise _Unusable("must be the path of a file") from None
     except UnicodeDecodeError:
         raise _Unusable("the file does not hold text in UTF-8") from None
     if len(raw) > MAX_BYTES:

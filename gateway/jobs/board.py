@@ -88,6 +88,11 @@ class Job:
         return any(task.entry.state in _PERHAPS for task in self.tasks)
 
     @property
+    def is_creating(self) -> bool:
+        """Whether a create is under way."""
+        return any(task.entry.state is State.CREATING for task in self.tasks)
+
+    @property
     def states(self) -> tuple[str, ...]:
         """The states of its tasks, in the plan's order."""
         return tuple(task.entry.state.value for task in self.tasks)

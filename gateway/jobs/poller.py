@@ -152,7 +152,8 @@ class Poller:
                 gone = DeadlineExceeded(_TOO_LONG, code="upstream_timeout")
                 await self._vanish(followed, "no end within the time it is followed", gone)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a caller waiting for ever
-            followed.end.set_exception(error)
+            if not followed.end.done():
+                followed.end.set_exception(error)
 
     async def _question(self, followed: _Followed) -> float | None:
         """Ask, and act on the answer; seconds to leave the vendor alone, if it said so."""
@@ -177,6 +178,10 @@ class Poller:
             else:
                 gone = TaskFailed(_FORGOTTEN, code="upstream_task_unknown")
                 await self._vanish(followed, f"unknown to the upstream ({error})", gone)
+            return None
+        if (
+            followed.end.done()
+        ):  # the job was left off meanwhile, and nothing is told of it any more
             return None
         followed.unknown = 0
         if isinstance(status.failure, ResultUnusable) and followed.empty < _EMPTY_TIMES:

@@ -24,6 +24,7 @@ from gateway.state.base import IdempotencyKeyTaken, JobRow
 from gateway.translate.model import ImageRequest
 
 _TRIES = 5
+_LAST_MOMENT = 0.8
 
 
 class CallerLeft(Exception):
@@ -61,18 +62,23 @@ class Visit:
 
         Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
         """
-        left = max(0.0, wish.arrived + wish.seconds - self.clock.monotonic())
-        timer = asyncio.ensure_future(self.clock.sleep(left))
-        waited: set[asyncio.Future[Any]] = {self.outcome, gone, timer}
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
+        await self._wait(wish.arrived + wish.seconds - self.clock.monotonic(), gone)
+        if isinstance(self.job, Job) and self.job.is_creating:
+            # Whether anything is bought is about to be known, and makes all the difference.
+            await self._wait(_LAST_MOMENT, gone)
         if self.outcome.done():
             return self.outcome.result()
         if gone.done():
             raise CallerLeft
         raise self._too_late(wish)
+
+    async def _wait(self, seconds: float, gone: asyncio.Future[None]) -> None:
+        timer = asyncio.ensure_future(self.clock.sleep(max(0.0, seconds)))
+        waited: set[asyncio.Future[Any]] = {self.outcome, gone, timer}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
 
     def _too_late(self, wish: Wish) -> DeadlineExceeded:
         """Where only the caller's own time-out ran out, coming back gets what is paid for."""

@@ -165,11 +165,7 @@ class Runner:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _creating(self) -> bool:
-        return any(
-            task.entry.state is State.CREATING
-            for job in self._running.values()
-            for task in job.tasks
-        )
+        return any(job.is_creating for job in self._running.values())
 
     @contextlib.asynccontextmanager
     async def _beginning(self, job: Job) -> AsyncIterator[None]:

@@ -18,8 +18,8 @@ _JOB = re.compile(r"\bjob_[0-9A-HJKMNP-TV-Z]{26}\b")
 class Told:
     """An error as the SDK's caller meets it.
 
-    ``final``: SDKs are told not to come back. ``bought``: job and vendor's task are named;
-    ``perhaps``: the job alone, for nobody knows whether there is a task.
+    ``final``: SDKs are told not to come back; ``back``: that they should. ``bought``: job and
+    vendor's task are named; ``perhaps``: the job alone, for nobody knows whether there is a task.
     """
 
     error: type[openai.APIStatusError]
@@ -28,6 +28,7 @@ class Told:
     code: str
     param: str | None = None
     final: bool = False
+    back: bool = False
     bought: bool = False
     perhaps: bool = False
 
@@ -72,7 +73,8 @@ def hold(stand: Stand, error: openai.APIStatusError, told: Told) -> None:
     seen = (type(error), error.status_code, body["type"], body["code"], body["param"])
     assert seen == (told.error, told.status, told.type, told.code, told.param), body
     headers = error.response.headers
-    assert headers.get("x-should-retry") == ("false" if told.final else None)
+    advice = "false" if told.final else "true" if told.back else None
+    assert headers.get("x-should-retry") == advice
     assert error.request_id == headers["x-request-id"]
     assert bool(_JOB.search(body["message"])) is (told.bought or told.perhaps)
     assert ("x-gateway-task" in headers) is told.bought

@@ -124,6 +124,7 @@ def config(
             **_FAST,
         },
         "images": {"folder": str(folder / "images")},
+        "state": {"url": f"sqlite:///{folder}/state.db"},
     }
     for name, section in changes.items():
         if isinstance(section, dict):

@@ -596,9 +596,24 @@ async def test_after_a_failure_the_same_stand_serves_the_next(stand: Stand) -> N
     stand.vendor_fails({"where": "file", "kind": "huge", "times": 2})
     with pytest.raises(openai.InternalServerError):
         await generated(stand)
-    (picture,) = pictures_of(await generated(stand))
+    (picture,) = pictures_of(await generated(stand, prompt=f"{PROMPT} at night"))
     assert picture.size == (1024, 768)
     assert stand.purchases == 2
+
+
+async def test_who_asks_again_after_a_paid_failure_is_told_the_same_and_buys_nothing(
+    stand: Stand,
+) -> None:
+    stand.vendor_fails({"where": "file", "kind": "huge", "times": 2})
+    told = []
+    for _ in range(2):
+        with pytest.raises(openai.InternalServerError) as caught:
+            await generated(stand)
+        told.append((caught.value.message, caught.value.response.headers["x-should-retry"]))
+    assert told[0] == told[1]
+    assert told[0][1] == "false"
+    assert stand.purchases == 1
+    assert [request.joined for request in stand.requests] == [None, "replay"]
 
 
 async def test_a_plain_client_gets_the_same_envelope(stand: Stand) -> None:

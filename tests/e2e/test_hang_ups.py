@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ TOO_LATE = Told(
 )
 
 
+COME_BACK = replace(TOO_LATE, final=False, back=True)
+
+
 def slow(seconds: float = 0.3) -> dict[str, object]:
     return {"where": "create", "kind": "slow", "times": None, "seconds": seconds}
 
@@ -40,7 +44,8 @@ async def generated(client: openai.AsyncOpenAI, **options: Any) -> Any:
 
 async def finished_alone(stand: Stand, purchases: int = 1) -> None:
     """Nobody waits, yet the job runs to its end, and what was paid for is on the shelf."""
-    assert [job.waiters for job in stand.gateway.board.jobs()] == [0] * len(stand.gateway.board)
+    board = stand.gateway.board
+    assert [board.visits(job.job_id) for job in board.jobs()] == [0] * len(board)
     await stand.until(lambda: len(stand.gateway.board) == 0)
     assert len(stand.events(Collected)) == stand.purchases == purchases
     assert len(stand.shelved()) == purchases
@@ -63,7 +68,7 @@ async def test_who_leaves_after_the_purchase_leaves_a_picture_on_the_shelf(
         await caller.ask(GENERATIONS, WISH)
         await stand.until(lambda: stand.purchases)
         (job,) = stand.gateway.board.jobs()
-        assert job.waiters == 1
+        assert stand.gateway.board.visits(job.job_id) == 1
         caller.leave(how)
         await stand.until(lambda: stand.requests)
     (ended,) = stand.requests
@@ -129,13 +134,24 @@ async def test_for_who_leaves_during_the_upload_nothing_is_bought(stand: Stand) 
 
 async def test_a_callers_own_time_out_is_told_before_it_strikes(stand: Stand) -> None:
     stand.vendor_fails(slow(1.2))
-    async with stand.client(timeout=1.0, max_retries=2) as client:
+    async with stand.client(timeout=1.0) as client:
         with pytest.raises(openai.InternalServerError) as caught:
             await generated(client)
-    hold(stand, caught.value, TOO_LATE)
+    hold(stand, caught.value, COME_BACK)
     assert "paid for" in caught.value.message
+    assert caught.value.response.headers["retry-after"] == "1"
     assert len(stand.requests) == stand.calls("create") == 1
     await finished_alone(stand)
+
+
+async def test_who_comes_back_after_a_time_out_gets_what_was_paid_for(stand: Stand) -> None:
+    stand.vendor_fails(slow(1.2))
+    async with stand.client(timeout=1.0, max_retries=2) as client:
+        (picture,) = pictures_of(await generated(client))
+    assert picture.size == (1024, 768)
+    assert stand.purchases == 1
+    told = [request.joined for request in stand.requests]
+    assert told == [None, "sdk_retry"]
 
 
 @pytest.mark.parametrize("header", ["x-stainless-read-timeout", "x-stainless-timeout"])
@@ -146,7 +162,7 @@ async def test_either_header_is_heeded(stand: Stand, header: str) -> None:
             GENERATIONS, content=WISH, headers={header: "0.4", "content-type": "application/json"}
         )
     assert answer.status_code == 504
-    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-should-retry"] == "true"
     await finished_alone(stand)
 
 
@@ -160,14 +176,10 @@ async def test_a_time_out_that_is_none_changes_nothing(stand: Stand, value: str)
 
 async def test_a_time_out_before_the_vendor_answers_names_the_job(stand: Stand) -> None:
     stand.vendor_fails({"where": "create", "kind": "stall", "seconds": 1.0})
-    async with stand.client(timeout=0.5, max_retries=2) as client:
+    async with stand.client(timeout=0.5) as client:
         with pytest.raises(openai.InternalServerError) as caught:
             await generated(client)
-    hold(
-        stand,
-        caught.value,
-        Told(TOO_LATE.error, 504, TOO_LATE.type, TOO_LATE.code, final=True, perhaps=True),
-    )
+    hold(stand, caught.value, replace(COME_BACK, bought=False, perhaps=True))
     assert len(stand.requests) == 1
     await finished_alone(stand)
 
@@ -200,7 +212,7 @@ async def test_the_deadline_ends_the_waiting_and_not_the_task(
         hold(stand, caught.value, TOO_LATE)
         assert (len(stand.requests), stand.purchases) == (1, 1)
         (job,) = stand.gateway.board.jobs()
-        assert job.waiters == 0
+        assert stand.gateway.board.visits(job.job_id) == 0
         if fault is SILENT:
             stand.vendor_fails()
             await finished_alone(stand)

@@ -33,7 +33,10 @@ from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import LinkDead
 from gateway.upstream.governor import Governor
 from gateway.upstream.uploads import Uploads
-from tests.clocks import FakeClock
+from tests.clocks import AtOnce, FakeClock
+from tests.e2e.pictures import drawn_png
+
+_PNG = drawn_png((8, 8))
 
 
 @dataclass
@@ -121,7 +124,7 @@ class FakeFetcher:
 
 @dataclass
 class FakeFinisher:
-    """Takes a fetched file as it is; ``unusable`` times it is no picture."""
+    """Takes any fetched file for the same small picture; ``unusable`` times it is none."""
 
     unusable: int = 0
 
@@ -129,8 +132,9 @@ class FakeFinisher:
         if self.unusable > 0:
             self.unusable -= 1
             raise UnusableResult("not_a_picture")
-        Path(source).rename(target)
-        return Finished(target, wanted.format, 1024, 1024, Path(target).stat().st_size)
+        Path(source).unlink()
+        Path(target).write_bytes(_PNG)
+        return Finished(target, wanted.format, 8, 8, len(_PNG))
 
 
 class House:
@@ -185,15 +189,18 @@ class House:
         self.joins = Joins(self.board, self.store, self.shelf, self.ages, JoinsSection())
         self.reception = Reception(memory, self.runner, self.joins)
         self.released = 0
+        self.buried = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().set_default_executor(AtOnce())
         await self.shelf.open(await self.store.claimed())
         self._polling = asyncio.create_task(self.poller.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._polling is not None
+        self.buried.set()
         await self.runner.abort()
         self._polling.cancel()
         await asyncio.gather(self._polling, return_exceptions=True)

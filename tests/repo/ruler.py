@@ -27,7 +27,7 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
-    "gateway.jobs.runner:Runner._run": "a job always ends, and its caller hears how",
+    "gateway.jobs.runner:Runner._work": "a job always ends, and its caller hears how",
     "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
     "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",
     "gateway.web.clients:_interruptions": "both engines let errors through that nobody documents",
