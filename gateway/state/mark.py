@@ -15,10 +15,10 @@ _DIGITS = 20
 def read(path: Path) -> int | None:
     """The number; None without a mark. One that lost its content with the power says 0."""
     try:
-        text = path.read_text("ascii", "replace").strip()
+        text = path.read_bytes().strip()
     except FileNotFoundError:
         return None
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdigit() else 0
 
 
 class Mark:

@@ -84,14 +84,15 @@ def _take_up(paths: Paths, patience: float, busy: float, undo: contextlib.ExitSt
         _make(paths)
     ballast = Ballast(paths.beside(".ballast"))
     try:
-        writing = _checked(paths, busy)
+        found, commits = _examine(paths, busy)
     except (sqlite3.Error, OSError) as error:
         if not is_want_of_room(error):
             raise
         ballast.give_up()  # what has been bought must be taken up again, even on a full disk
-        writing = _checked(paths, busy)
+        found, commits = _examine(paths, busy)
+    writing = connect(paths.ledger, busy)
     undo.callback(writing.close)
-    commits = _compare(paths, writing)
+    _prepare(paths, writing, found)
     reading = connect(paths.ledger, busy)
     undo.callback(reading.close)
     reading.execute("PRAGMA query_only = ON")
@@ -119,10 +120,10 @@ def _take_up(paths: Paths, patience: float, busy: float, undo: contextlib.ExitSt
     )
 
 
-def connect(path: Path, busy: float) -> sqlite3.Connection:
+def connect(path: Path, busy: float, mode: str = "rw") -> sqlite3.Connection:
     """Open a file that is there, in autocommit, for whichever one thread will use it."""
     return sqlite3.connect(
-        path.as_uri() + "?mode=rw",
+        f"{path.as_uri()}?mode={mode}",
         uri=True,
         timeout=busy,
         isolation_level=None,
@@ -178,35 +179,36 @@ def _make(paths: Paths) -> None:
         os.close(folder)
 
 
-def _checked(paths: Paths, busy: float) -> sqlite3.Connection:
-    """A connection that may write, to a ledger that is ours and whole."""
-    connection = connect(paths.ledger, busy)
-    try:
-        found = _examine(paths, connection)
-        for setting in _SETTINGS:
-            connection.execute(setting)
-        _log_ahead(paths, connection)
-        migrate(connection, found, STEPS)
-        connection.execute("BEGIN IMMEDIATE")  # shows whether it can be written, and by us alone
-        connection.execute("ROLLBACK")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _examine(paths: Paths, busy: float) -> tuple[int, int]:
+    """The ledger's version, and its number of commits. Raises: LedgerFault.
+
+    It is looked at by a connection that cannot write, not even when it is closed: what is refused
+    stays as it is, the log with it, for whoever can make more of it.
+    """
+    with contextlib.closing(connect(paths.ledger, busy, "ro")) as connection:
+        (ours,) = connection.execute("PRAGMA application_id").fetchone()
+        if ours != APPLICATION_ID:
+            raise refusals.no_ledger(paths.ledger, "another program made it")
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            raise refusals.newer(paths.ledger, found, VERSION)
+        complaints = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if complaints != [("ok",)]:
+            raise refusals.damaged(paths.ledger, str(complaints[0][0]))
+        (value,) = connection.execute("SELECT value FROM meta WHERE name = 'commits'").fetchone()
+        marked = mark.read(paths.beside(".mark"))
+        if marked is not None and int(value) < marked:
+            raise refusals.older(paths.ledger, int(value), marked, paths.beside(".mark"))
+        return int(found), int(value)
 
 
-def _examine(paths: Paths, connection: sqlite3.Connection) -> int:
-    """The ledger's version. Raises: LedgerFault for what is not ours, not known, or not whole."""
-    (ours,) = connection.execute("PRAGMA application_id").fetchone()
-    if ours != APPLICATION_ID:
-        raise refusals.no_ledger(paths.ledger, "another program made it")
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > VERSION:
-        raise refusals.newer(paths.ledger, found, VERSION)
-    complaints = connection.execute("PRAGMA quick_check(1)").fetchall()
-    if complaints != [("ok",)]:
-        raise refusals.damaged(paths.ledger, str(complaints[0][0]))
-    return int(found)
+def _prepare(paths: Paths, connection: sqlite3.Connection, found: int) -> None:
+    """Make a connection fit for writing to a ledger of version ``found``."""
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    _log_ahead(paths, connection)
+    migrate(connection, found, STEPS)
+    _try_out(connection)
 
 
 def _log_ahead(paths: Paths, connection: sqlite3.Connection) -> None:
@@ -214,6 +216,15 @@ def _log_ahead(paths: Paths, connection: sqlite3.Connection) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise refusals.unshared(paths.ledger)
+
+
+def _try_out(connection: sqlite3.Connection) -> None:
+    """Change something and take it back: shows that it can be written, and by us alone."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("UPDATE meta SET value = '' WHERE name = 'commits'")
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def migrate(connection: sqlite3.Connection, found: int, steps: Sequence[Step]) -> None:
@@ -227,13 +238,3 @@ def migrate(connection: sqlite3.Connection, found: int, steps: Sequence[Step]) -
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-
-
-def _compare(paths: Paths, connection: sqlite3.Connection) -> int:
-    """How many commits the ledger has. Raises: LedgerFault where it had more."""
-    (value,) = connection.execute("SELECT value FROM meta WHERE name = 'commits'").fetchone()
-    commits = int(value)
-    marked = mark.read(paths.beside(".mark"))
-    if marked is not None and commits < marked:
-        raise refusals.older(paths.ledger, commits, marked, paths.beside(".mark"))
-    return commits
