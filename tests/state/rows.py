@@ -1,17 +1,17 @@
 """Jobs, pictures and events as the tests of memories write them."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 from gateway.config.sections import State as Section
-from gateway.events import Created, CreateSent, State, TaskEvent
+from gateway.events import Created, CreateSent, LedgerRecovered, State, TaskEvent
 from gateway.jobs.machine import step
 from gateway.state.base import JobRow, PictureRow, Store, TaskRow
 from gateway.state.sqlite import SqliteStore
 from gateway.translate.model import Finish, Plan, TaskSpec, note
 from tests.clocks import FakeClock
 
-KEPT = Section(keep_prompts=True)
 PROMPT = "secret prompt"
 
 
@@ -87,10 +87,28 @@ class Ledger:
         self.path = path
         self.clock = FakeClock()
         self.told: list[object] = []
+        self.well = asyncio.Event()
 
     def beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def store(self, section: Section = KEPT, **patience: float) -> SqliteStore:
-        patience = {"patience": 0.0, "busy": 0.05, **patience}
-        return SqliteStore(str(self.path), section, self.clock, self.told.append, **patience)
+    def tell(self, event: object) -> None:
+        self.told.append(event)
+        if isinstance(event, LedgerRecovered):
+            self.well.set()
+
+    def section(self, *, keep_prompts: bool = False) -> Section:
+        return Section(url=f"sqlite:///{self.path}", keep_prompts=keep_prompts)
+
+    def store(
+        self, section: Section | None = None, *, patience: float = 0.0, busy: float = 0.05
+    ) -> SqliteStore:
+        """The ledger, to be opened; unless told otherwise it keeps prompts as it was given them."""
+        return SqliteStore(
+            str(self.path),
+            section or self.section(keep_prompts=True),
+            self.clock,
+            self.tell,
+            patience=patience,
+            busy=busy,
+        )

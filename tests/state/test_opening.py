@@ -2,15 +2,10 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
-import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,55 +15,10 @@ from gateway.state import opening, schema
 from gateway.state.base import LedgerFault
 from gateway.state.opening import migrate
 from gateway.state.refusals import unopened
-from gateway.state.sqlite import SqliteStore
-from tests.state.rows import Ledger, a_job, created, sent, tell
+from tests.state.refusing import fill, filled, refusal
+from tests.state.rows import Ledger
 
 BESIDE = ("", "-shm", "-wal", ".ballast", ".lock", ".mark")
-
-
-async def filled(ledger: Ledger, jobs: int = 1) -> None:
-    """A ledger with a few jobs, closed."""
-    store = ledger.store()
-    await store.open()
-    await fill(store, range(jobs))
-    await store.close()
-    ledger.told.clear()
-
-
-async def fill(store: SqliteStore, numbers: range) -> None:
-    for number in numbers:
-        await store.add_job(a_job(f"j{number}", f"t{number}"))
-        bought = created(f"j{number}", f"t{number}", f"v{number}")
-        await tell(store, sent(f"j{number}", f"t{number}"), bought)
-
-
-async def refusal(ledger: Ledger) -> LedgerFault:
-    """How the ledger is refused; nothing of it may have changed, and nothing stays locked."""
-    before = contents(ledger)
-    store = ledger.store()
-    with pytest.raises(LedgerFault) as fault:
-        await store.open()
-    after = contents(ledger)
-    assert {name: after.get(name) for name in before} == before
-    assert after.keys() - before.keys() <= {ledger.beside("-wal")}
-    assert store.trouble == "the ledger is not open"
-    assert str(ledger.path) in fault.value.message
-    assert fault.value.advice.endswith(".")
-    assert ledger.told == []
-    with free(ledger):
-        return fault.value
-
-
-@contextlib.contextmanager
-def free(ledger: Ledger) -> Iterator[None]:
-    os.close(opening.lock.acquire(ledger.beside(".lock"), 0.0))
-    yield
-
-
-def contents(ledger: Ledger) -> dict[Path, bytes]:
-    """All files, but for who held the lock last and SQLite's shared memory."""
-    passing = {ledger.beside(end) for end in (".lock", "-shm")}
-    return {path: path.read_bytes() for path in ledger.path.parent.iterdir() if path not in passing}
 
 
 # Taking up
@@ -267,13 +217,13 @@ async def test_the_end_of_another_process_is_waited_for(ledger: Ledger) -> None:
     await successor.close()
 
 
-@pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE"])
+@pytest.mark.parametrize("way", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE"])
 async def test_a_ledger_that_another_program_has_locked_is_refused(
-    ledger: Ledger, lock: str
+    ledger: Ledger, way: str
 ) -> None:
     await filled(ledger)
     with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
-        other.execute(lock)
+        other.execute(way)
         other.execute("SELECT * FROM jobs").fetchall()
         fault = await refusal(ledger)
     assert "is locked by another program" in fault.message
@@ -282,183 +232,24 @@ async def test_a_ledger_that_another_program_has_locked_is_refused(
     await store.close()
 
 
-# The mark
-
-
-async def cut_off(ledger: Ledger, path: Path, jobs: int = 8) -> Ledger:
-    """A ledger as a kill leaves it: its last commits in the log alone."""
-    store = ledger.store()
-    await store.open()
-    await fill(store, range(jobs))
-    copied = Ledger(path / "killed" / "state.db")
-    shutil.copytree(ledger.path.parent, copied.path.parent)
-    await store.close()
-    return copied
-
-
-async def test_a_kill_alone_is_no_reason_to_refuse(ledger: Ledger, tmp_path: Path) -> None:
-    killed = await cut_off(ledger, tmp_path)
-    store = killed.store()
-    await store.open()
-    assert len(await store.unfinished()) == 8
-    await store.close()
-
-
-def gone(log: Path) -> None:
-    log.unlink()
-
-
-def emptied_log(log: Path) -> None:
-    os.truncate(log, 0)
-
-
-def halved(log: Path) -> None:
-    os.truncate(log, log.stat().st_size // 2)
-
-
-def less_its_end(log: Path) -> None:
-    os.truncate(log, log.stat().st_size - 1)
-
-
-def garbled(log: Path) -> None:
-    with log.open("r+b") as file:
-        file.seek(log.stat().st_size // 2)
-        file.write(os.urandom(64))
-
-
-@pytest.mark.parametrize("harm", [gone, emptied_log, halved, less_its_end, garbled])
-async def test_a_ledger_that_is_older_than_it_was_is_refused(
-    ledger: Ledger, tmp_path: Path, harm: Callable[[Path], None]
-) -> None:
-    killed = await cut_off(ledger, tmp_path)
-    harm(killed.beside("-wal"))
-    fault = await refusal(killed)
-    assert "is older than it was" in fault.message
-    assert "may be bought again" in fault.advice
-    assert "state.db.mark accepts" in fault.advice
-
-
-async def test_an_old_copy_that_was_put_back_is_refused_until_its_mark_is_deleted(
-    ledger: Ledger, tmp_path: Path
-) -> None:
-    await filled(ledger, 2)
-    shutil.copy(ledger.path, tmp_path / "copy.db")
-    store = ledger.store()
-    await store.open()
-    await fill(store, range(2, 4))
-    await store.close()
-    ledger.told.clear()
-    shutil.copy(tmp_path / "copy.db", ledger.path)
-    fault = await refusal(ledger)
-    assert "4 of 8 synced commits are not in it" in fault.message
-    ledger.beside(".mark").unlink()
-    await store.open()
-    assert len(await store.unfinished()) == 2
-    await store.close()
-
-
-async def test_a_mark_that_lost_its_content_says_nothing(ledger: Ledger) -> None:
-    await filled(ledger)
-    ledger.beside(".mark").write_bytes(b"\0" * 21)
-    await filled(ledger, 0)
-    assert ledger.beside(".mark").read_text() == f"{2:020}\n"
-
-
-# What the system refuses
-
-
-def as_anybody(work: Callable[[Path], str], folder: Path) -> str:
-    """What ``work`` returns in a process that file modes apply to, as they do not to root."""
-    context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=humbly, args=(work, folder, theirs))
-    process.start()
-    theirs.close()
-    try:
-        said: str = mine.recv()
-    finally:
-        process.join()
-        mine.close()
-    return said
-
-
-def humbly(
-    work: Callable[[Path], str],
-    folder: Path,
-    answer: "multiprocessing.connection.Connection[str, str]",
-) -> None:
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-    answer.send(work(folder))
-
-
-def attempt(folder: Path) -> str:
-    """What an operator is told who opens the ledger in ``folder``."""
-    store = Ledger(folder / "data" / "state.db").store()
-    try:
-        asyncio.run(store.open())
-    except LedgerFault as fault:
-        return f"{fault.message} {fault.advice}"
-    return "it was opened"
-
-
-@pytest.fixture
-def common() -> Iterator[Path]:
-    """A folder that everybody may reach."""
-    folder = Path(tempfile.mkdtemp(prefix="ledger-"))
-    folder.chmod(0o755)
-    yield folder
-    for path in (folder / "data", *(folder / "data").glob("*")):
-        path.chmod(0o700)
-    shutil.rmtree(folder)
-
-
 @pytest.mark.parametrize(
-    ("path", "mode"),
+    ("error", "says"),
     [
-        ("data", 0o500),
-        ("data", 0o000),
-        ("data/state.db", 0o400),
-        ("data/state.db", 0o000),
-        ("data/state.db.mark", 0o000),
-        ("data/state.db.lock", 0o000),
+        (OSError(28, "No space left on device"), "no room"),
+        (OSError(13, "Permission denied"), "cannot be read and written: permission denied"),
+        (OSError(5, "Input/output error"), "cannot be opened: input/output error"),
+        (sqlite3.ProgrammingError("odd"), "cannot be opened: odd"),
     ],
 )
-async def test_what_may_not_be_read_and_written_is_refused(
-    common: Path, path: str, mode: int
-) -> None:
-    await filled(Ledger(common / "data" / "state.db"))
-    for one in (common / "data", *(common / "data").iterdir()):
-        if os.getuid() == 0:
-            os.chown(one, 65534, 65534)
-    (common / path).chmod(mode)
-    said = await asyncio.to_thread(as_anybody, attempt, common)
-    assert "cannot be read and written" in said, said
-    assert f"the folder {common / 'data'}, and its disk must not be read-only" in said
+def test_errors_of_the_system_are_told_in_plain_words(error: Exception, says: str) -> None:
+    assert says in unopened(Path("/a/state.db"), error).message
 
 
-READ_ONLY = """
-mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "
-import pathlib, sys
-from tests.state.test_opening import attempt
-print(attempt(pathlib.Path(sys.argv[1])))" "$1"
-"""
-
-
-async def test_a_disk_that_is_read_only_is_refused(ledger: Ledger) -> None:
-    await filled(ledger)
-    folder = ledger.path.parent.parent
-    told = await asyncio.to_thread(
-        subprocess.run,
-        ["unshare", "-Urm", "sh", "-c", READ_ONLY, "sh", str(folder), sys.executable],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, f"no disk could be made read-only here: {told.stderr}"
-    assert "cannot be read and written" in told.stdout
+def test_a_disk_that_cannot_log_ahead_is_refused() -> None:
+    paths = opening.Paths(Path("/a/state.db"))
+    connection = sqlite3.connect(":memory:")
+    with contextlib.closing(connection), pytest.raises(LedgerFault, match="shared memory"):
+        opening._log_ahead(paths, connection)
 
 
 async def test_a_full_disk_is_no_reason_to_leave_what_was_bought(
@@ -483,22 +274,3 @@ async def test_a_full_disk_is_no_reason_to_leave_what_was_bought(
     assert store.trouble == "no room for the ballast"
     assert LedgerHindered(reason="no room for the ballast", waiting=0) in ledger.told
     await store.close()
-
-
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        (OSError(28, "No space left on device"), "no room"),
-        (OSError(13, "Permission denied"), "cannot be read and written: permission denied"),
-        (OSError(5, "Input/output error"), "cannot be opened: input/output error"),
-        (sqlite3.ProgrammingError("odd"), "cannot be opened: odd"),
-    ],
-)
-def test_errors_of_the_system_are_told_in_plain_words(error: Exception, says: str) -> None:
-    assert says in unopened(Path("/a/state.db"), error).message
-
-
-def test_a_disk_that_cannot_log_ahead_is_refused() -> None:
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        with pytest.raises(LedgerFault, match="without shared memory"):
-            opening._log_ahead(opening.Paths(Path("/a/state.db")), connection)
