@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -5,14 +6,15 @@ import pytest
 
 from gateway import failpoints
 from gateway.state.sqlite import SqliteStore
-from tests.state.rows import Ledger
+from tests.state.rows import QUICK, Ledger
 
 pytest.register_assert_rewrite("tests.state.contract")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "data" / "state.db")
+def ledger() -> Iterator[Ledger]:
+    with tempfile.TemporaryDirectory(prefix="ledger-", dir=QUICK) as folder:
+        yield Ledger(Path(folder) / "data" / "state.db")
 
 
 @pytest.fixture

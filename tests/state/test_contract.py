@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,8 @@ from tests.state.rows import Ledger
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store: Store
-    store = MemoryStore() if request.param == "memory" else Ledger(tmp_path / "state.db").store()
+async def memory(request: pytest.FixtureRequest, ledger: Ledger) -> AsyncIterator[Store]:
+    store: Store = MemoryStore() if request.param == "memory" else ledger.store()
     await store.open()
     yield store
     await store.close()

@@ -37,7 +37,7 @@ from gateway.events import (
 from gateway.jobs.machine import TABLE
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
 from gateway.state.memory import MemoryStore
-from tests.state.rows import Ledger, a_job, a_picture
+from tests.state.rows import QUICK, Ledger, a_job, a_picture
 
 T = TypeVar("T")
 KEYS = ("studio", "press")
@@ -50,7 +50,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=QUICK)
         self.ledger = Ledger(Path(self.folder.name) / "state.db")
         self.file = self.ledger.store(Section())
         self.memory = MemoryStore()
@@ -230,7 +230,7 @@ def stores(histories: Histories) -> tuple[Store, Store]:
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=25,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -62,7 +62,7 @@ async def test_a_ledger_by_another_name_is_the_same_ledger(ledger: Ledger, tmp_p
     with pytest.raises(LedgerFault, match="in use"):
         await link.store().open()
     await store.close()
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "link.db"}
+    assert {path.name for path in tmp_path.iterdir()} == {"link.db"}
 
 
 async def test_a_lock_file_that_nobody_holds_is_no_obstacle(ledger: Ledger) -> None:
