@@ -5,12 +5,13 @@ know: files, databases. It is the fake of the tests and the backend of ``memory:
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.events import (
     Created,
     Found,
+    JobClaimed,
     JobDelivered,
     JobEnded,
     JobEvent,
@@ -25,6 +26,16 @@ _NEWEST = 50
 _NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A job, when it came, and all it ever had: tasks, with the vendor's ids, and pictures."""
+
+    row: JobRow
+    number: int
+    tasks: dict[str, str | None] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+
+
 class MemoryStore:
     """Keeps at most ``most`` jobs that are over, without prompts; running ones always."""
 
@@ -33,13 +44,14 @@ class MemoryStore:
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
-        self._jobs: dict[str, JobRow] = {}
+        self._jobs: dict[str, _Kept] = {}
         self._over: dict[str, None] = {}
-        self._names: dict[str, str] = {}  # of tasks, and the vendor's, to the job's
-        self._reopened: set[str] = set()  # jobs with names of tasks that were replaced
+        self._tasks: dict[str, tuple[int, str]] = {}  # when it came, whose it is
+        self._upstream: dict[str, dict[str, None]] = {}  # the vendor's id to the tasks' own
         self._keyed: dict[tuple[str, str], str] = {}
         self._alike: dict[tuple[str, bytes], dict[str, None]] = {}
-        self._fetched: dict[str, float] = {}
+        self._pictures: dict[str, bool] = {}  # whether it was fetched
+        self._count = 0
         self.secret = secrets.token_bytes(32)
 
     def __repr__(self) -> str:
@@ -56,90 +68,126 @@ class MemoryStore:
             if holder is not None and holder != instead_of:
                 raise IdempotencyKeyTaken(holder)
             if holder is not None:
-                self._jobs[holder] = replace(self._jobs[holder], idempotency_key=None)
+                former = self._jobs[holder]
+                former.row = replace(former.row, idempotency_key=None)
             self._keyed[place] = job.job_id
-        self._keep(job)
+        kept = self._jobs[job.job_id] = _Kept(job, self._next())
+        self._add_tasks(kept, job.tasks)
+        self._add_pictures(kept, job.pictures)
+        self._alike.setdefault((job.key_name, job.fingerprint), {})[job.job_id] = None
 
     async def reopen(self, job: JobRow) -> None:
-        """Take a job that had ended up again, as the row says."""
+        """Take a job that had ended up again. Raises: KeyError for one that was never added."""
+        kept = self._jobs[job.job_id]
+        before = kept.row
+        known = {task.task_id: task for task in before.tasks}
+        tasks = tuple(known.get(task.task_id, task) for task in job.tasks)
+        own = {task.task_id for task in tasks}
+        kept.row = replace(
+            job,
+            tasks=tasks,
+            pictures=tuple(one for one in before.pictures if one.task_id in own),
+            key_name=before.key_name,
+            idempotency_key=before.idempotency_key,
+            ended_at=None,
+            failure=None,
+        )
+        self._add_tasks(kept, (task for task in tasks if task.task_id not in known))
+        self._leave_alike(before)
+        self._alike.setdefault((before.key_name, job.fingerprint), {})[job.job_id] = None
         self._over.pop(job.job_id, None)
-        self._reopened.add(job.job_id)
-        self._keep(replace(job, ended_at=None, failure=None))
 
     async def record(
         self, event: TaskEvent, state: State, pictures: Sequence[PictureRow] = ()
     ) -> None:
         """Remember what became of a task. Raises: KeyError for a job that was never added."""
-        job = self._jobs[event.job_id]
-        tasks = tuple(_after(task, event, state) for task in job.tasks)
-        if isinstance(event, Created | Found):
-            self._names[event.upstream_id] = job.job_id
-        self._jobs[job.job_id] = replace(job, tasks=tasks, pictures=(*job.pictures, *pictures))
+        kept = self._jobs[event.job_id]
+        if isinstance(event, Created | Found) and event.task_id in kept.tasks:
+            self._upstream.setdefault(event.upstream_id, {})[event.task_id] = None
+            kept.tasks[event.task_id] = event.upstream_id
+        new = self._add_pictures(kept, pictures)
+        places = {task.task_id: task.place for task in kept.row.tasks}
+        shown = (*kept.row.pictures, *(one for one in new if one.task_id in places))
+        kept.row = replace(
+            kept.row,
+            tasks=tuple(_after(task, event, state) for task in kept.row.tasks),
+            pictures=tuple(sorted(shown, key=lambda one: (places[one.task_id], one.place))),
+        )
 
     async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
         """Remember what became of a job. Raises: KeyError for one that was never added."""
-        job = self._jobs[event.job_id]
+        kept = self._jobs[event.job_id]
         match event:
             case JobEnded():
-                plan = without_prompt(job.plan)
-                job = replace(job, ended_at=event.at, failure=failure, plan=plan)
-                self._over[job.job_id] = None
+                plan = without_prompt(kept.row.plan)
+                kept.row = replace(kept.row, ended_at=event.at, failure=failure, plan=plan)
+                self._over[event.job_id] = None
             case JobDelivered():
-                job = replace(job, delivered_at=event.at)
-        self._jobs[job.job_id] = job
+                kept.row = replace(kept.row, delivered_at=event.at)
+            case JobClaimed() if kept.row.delivered_at is None:
+                kept.row = replace(kept.row, delivered_at=event.at)
         while len(self._over) > self._most:
             self._forget(next(iter(self._over)))
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
         """Remember where a job's references lie at the vendor."""
-        job = self._jobs[job_id]
-        self._jobs[job_id] = replace(job, links={**job.links, **links})
+        kept = self._jobs[job_id]
+        kept.row = replace(kept.row, links={**kept.row.links, **links})
 
-    async def fetched(self, token: str, at: float) -> None:
+    async def fetched(self, token: str, at: float) -> None:  # noqa: ARG002 - when, is for the ledger
         """Remember that a picture was fetched by its link."""
-        self._fetched[token] = at
+        if token in self._pictures:
+            self._pictures[token] = True
 
     async def job(self, name: str) -> JobRow | None:
         """A job, unless it was never added or is forgotten."""
-        return self._jobs.get(self._names.get(name, name))
+        if name not in self._jobs and name not in self._tasks:
+            bearers = [self._tasks[task] for task in self._upstream.get(name, ())]
+            name = max(bearers)[1] if bearers else name
+        elif name not in self._jobs:
+            name = self._tasks[name][1]
+        return self._jobs[name].row if name in self._jobs else None
 
     async def ended(self, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
         """The newest few that ended for such a request and had bought something."""
-        alike = self._alike.get((key_name, fingerprint), ())
-        over = [self._jobs[name] for name in alike if name in self._over]
+        alike = (self._jobs[name] for name in self._alike.get((key_name, fingerprint), ()))
         bought = [
-            job for job in over if any(task.state not in _NOTHING_BOUGHT for task in job.tasks)
+            kept
+            for kept in alike
+            if kept.row.ended_at is not None
+            and any(task.state not in _NOTHING_BOUGHT for task in kept.row.tasks)
         ]
-        return tuple(bought[-_NEWEST:])
+        return tuple(kept.row for kept in sorted(bought, key=lambda one: one.number)[-_NEWEST:])
 
     async def keyed(self, key_name: str, idempotency_key: str) -> JobRow | None:
         """The job that holds this idempotency key."""
         name = self._keyed.get((key_name, idempotency_key))
-        return None if name is None else self._jobs[name]
+        return None if name is None else self._jobs[name].row
 
     async def unfinished(self) -> tuple[JobRow, ...]:
         """All jobs that have not ended."""
-        return tuple(job for job in self._jobs.values() if job.ended_at is None)
+        return tuple(kept.row for kept in self._jobs.values() if kept.row.ended_at is None)
 
     async def lost(self, since: float) -> tuple[JobRow, ...]:
         """Jobs that ended with a task that is LOST."""
         return tuple(
-            job
-            for job in self._jobs.values()
-            if job.ended_at is not None
-            and job.ended_at > since
-            and any(task.state is State.LOST for task in job.tasks)
+            row
+            for row in (kept.row for kept in self._jobs.values())
+            if row.ended_at is not None
+            and row.ended_at > since
+            and any(task.state is State.LOST for task in row.tasks)
         )
 
     async def claimed(self) -> frozenset[str]:
         """Pictures that somebody has had."""
-        delivered = (job for job in self._jobs.values() if job.delivered_at is not None)
-        had = {picture.token for job in delivered for picture in job.pictures}
-        return frozenset(had | self._fetched.keys())
+        rows = (kept.row for kept in self._jobs.values())
+        delivered = (row for row in rows if row.delivered_at is not None)
+        had = {picture.token for row in delivered for picture in row.pictures}
+        return frozenset(had | {token for token, had in self._pictures.items() if had})
 
     async def prune(self, before: float) -> int:
         """Forget jobs that ended before then."""
-        old = [name for name in self._over if (self._jobs[name].ended_at or 0.0) < before]
+        old = [name for name in self._over if (self._jobs[name].row.ended_at or 0.0) < before]
         for name in old:
             self._forget(name)
         return len(old)
@@ -147,28 +195,43 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to release."""
 
-    def _keep(self, job: JobRow) -> None:
-        self._jobs[job.job_id] = job
-        self._names.update({task.task_id: job.job_id for task in job.tasks})
-        self._alike.setdefault((job.key_name, job.fingerprint), {})[job.job_id] = None
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _add_tasks(self, kept: _Kept, tasks: Iterable[TaskRow]) -> None:
+        for task in tasks:
+            kept.tasks[task.task_id] = None
+            self._tasks[task.task_id] = (self._next(), kept.row.job_id)
+
+    def _add_pictures(self, kept: _Kept, pictures: Iterable[PictureRow]) -> list[PictureRow]:
+        """Those of them that are new."""
+        new = [one for one in pictures if one.token not in self._pictures]
+        kept.tokens += [one.token for one in new]
+        self._pictures.update((one.token, False) for one in new)
+        return new
+
+    def _leave_alike(self, row: JobRow) -> None:
+        alike = self._alike[row.key_name, row.fingerprint]
+        del alike[row.job_id]
+        if not alike:
+            del self._alike[row.key_name, row.fingerprint]
 
     def _forget(self, name: str) -> None:
         del self._over[name]
-        job = self._jobs.pop(name)
-        for task in job.tasks:
-            self._names.pop(task.task_id, None)
-            self._names.pop(task.upstream_id or "", None)
-        if name in self._reopened:
-            self._reopened.remove(name)
-            self._names = {known: owner for known, owner in self._names.items() if owner != name}
-        for picture in job.pictures:
-            self._fetched.pop(picture.token, None)
-        if job.idempotency_key is not None:
-            self._keyed.pop((job.key_name, job.idempotency_key), None)
-        alike = self._alike[job.key_name, job.fingerprint]
-        del alike[name]
-        if not alike:
-            del self._alike[job.key_name, job.fingerprint]
+        kept = self._jobs.pop(name)
+        for task_id, upstream_id in kept.tasks.items():
+            del self._tasks[task_id]
+            if upstream_id is not None:
+                bearers = self._upstream[upstream_id]
+                del bearers[task_id]
+                if not bearers:
+                    del self._upstream[upstream_id]
+        for token in kept.tokens:
+            del self._pictures[token]
+        if kept.row.idempotency_key is not None:
+            self._keyed.pop((kept.row.key_name, kept.row.idempotency_key), None)
+        self._leave_alike(kept.row)
 
 
 def _after(task: TaskRow, event: TaskEvent, state: State) -> TaskRow:

@@ -1,0 +1,182 @@
+"""What can be asked of the ledger, and the thread that asks.
+
+Owns: the statements that read, the one connection for them, and its thread, so that no reading
+waits behind a commit and none stops the loop. Must not know: who writes. What one call reads is of
+one moment.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from gateway.events import State
+from gateway.state import codec
+from gateway.state.base import JobRow, PictureRow, TaskRow
+from gateway.state.trouble import unavailable
+from gateway.translate.model import Format
+
+T = TypeVar("T")
+Numbers = Iterator[tuple[int]]
+
+_NEWEST = 50
+
+_BY_NAME = (
+    "SELECT number FROM jobs WHERE job_id = ?",
+    "SELECT jobs.number FROM tasks JOIN jobs USING (job_id) WHERE task_id = ?",
+    """
+    SELECT jobs.number FROM tasks JOIN jobs USING (job_id) WHERE upstream_id = ?
+    ORDER BY tasks.number DESC LIMIT 1
+    """,
+)
+_ENDED = """
+    SELECT number FROM jobs
+    WHERE key_name = ? AND fingerprint = ? AND ended_at IS NOT NULL AND EXISTS (
+        SELECT 1 FROM tasks WHERE tasks.job_id = jobs.job_id AND NOT replaced
+        AND state NOT IN ('intent', 'refused', 'dropped')
+    )
+    ORDER BY number DESC LIMIT ?
+"""
+_KEYED = "SELECT number FROM jobs WHERE key_name = ? AND idempotency_key = ?"
+_UNFINISHED = "SELECT number FROM jobs WHERE ended_at IS NULL ORDER BY number"
+# The second look at the state is the index's own condition: without it the index is not used.
+_LOST = """
+    SELECT DISTINCT jobs.number FROM tasks JOIN jobs USING (job_id)
+    WHERE state = 'lost' AND state NOT IN ('done', 'dropped', 'refused')
+    AND NOT replaced AND ended_at > ?
+    ORDER BY jobs.number
+"""
+_CLAIMED = """
+    SELECT token FROM pictures WHERE fetched_at IS NOT NULL AND expires_at > :now
+    UNION
+    SELECT token FROM jobs JOIN pictures USING (job_id) JOIN tasks USING (task_id)
+    WHERE delivered_at IS NOT NULL AND NOT replaced AND expires_at > :now
+"""
+_JOB = """
+    SELECT job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up,
+        links, ended_at, failure, delivered_at
+    FROM jobs WHERE number = ?
+"""
+_TASKS = """
+    SELECT task_id, place, state, upstream_id, accepted_at, cost_usd
+    FROM tasks WHERE job_id = ? AND NOT replaced ORDER BY place
+"""
+_PICTURES = """
+    SELECT token, task_id, pictures.place, format, width, height, size, expires_at, notes
+    FROM pictures JOIN tasks USING (task_id)
+    WHERE pictures.job_id = ? AND NOT replaced ORDER BY tasks.place, pictures.place
+"""
+
+
+class Reader:
+    """Asks on a thread of its own."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
+
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer a question. Raises: LedgerUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+
+    async def close(self) -> None:
+        """End the thread once it has answered."""
+        self._thread.submit(self._connection.close)
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                return question(self._connection)
+            finally:
+                with contextlib.suppress(sqlite3.Error):  # it may have ended by itself
+                    self._connection.execute("ROLLBACK")
+        except (sqlite3.Error, MemoryError) as error:
+            raise unavailable() from error
+
+
+def job(connection: sqlite3.Connection, name: str) -> JobRow | None:
+    """A job by any of its names."""
+    for query in _BY_NAME:
+        for (number,) in connection.execute(query, (name,)):
+            return _row(connection, number)
+    return None
+
+
+def ended(connection: sqlite3.Connection, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
+    """The newest few that ended for such a request and had bought something, the oldest first."""
+    newest_first = connection.execute(_ENDED, (key_name, fingerprint, _NEWEST)).fetchall()
+    return _rows(connection, reversed(newest_first))
+
+
+def keyed(connection: sqlite3.Connection, key_name: str, idempotency_key: str) -> JobRow | None:
+    """The job that holds an idempotency key."""
+    for (number,) in connection.execute(_KEYED, (key_name, idempotency_key)):
+        return _row(connection, number)
+    return None
+
+
+def unfinished(connection: sqlite3.Connection) -> tuple[JobRow, ...]:
+    """All that have not ended."""
+    return _rows(connection, connection.execute(_UNFINISHED))
+
+
+def lost(connection: sqlite3.Connection, since: float) -> tuple[JobRow, ...]:
+    """All that ended since with a task that is LOST."""
+    return _rows(connection, connection.execute(_LOST, (since,)))
+
+
+def claimed(connection: sqlite3.Connection, now: float) -> frozenset[str]:
+    """Pictures that somebody has had, and that have not expired."""
+    return frozenset(token for (token,) in connection.execute(_CLAIMED, {"now": now}))
+
+
+def _rows(connection: sqlite3.Connection, numbers: Numbers) -> tuple[JobRow, ...]:
+    return tuple(_row(connection, number) for (number,) in numbers)
+
+
+def _row(connection: sqlite3.Connection, number: int) -> JobRow:
+    (found,) = connection.execute(_JOB, (number,))
+    job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up = found[:8]
+    links, ended_at, failure, delivered_at = found[8:]
+    return JobRow(
+        job_id,
+        key_name,
+        created_at,
+        codec.plan_of(plan),
+        tuple(_task(one) for one in connection.execute(_TASKS, (job_id,))),
+        fingerprint=fingerprint,
+        idempotency_key=idempotency_key,
+        seconds=seconds,
+        give_up=give_up,
+        links=codec.links_of(links),
+        ended_at=ended_at,
+        failure=codec.failure_of(failure),
+        delivered_at=delivered_at,
+        pictures=tuple(_picture(one) for one in connection.execute(_PICTURES, (job_id,))),
+    )
+
+
+def _task(found: tuple[str, int, str, str | None, float | None, str | None]) -> TaskRow:
+    task_id, place, state, upstream_id, accepted_at, cost_usd = found
+    return TaskRow(task_id, place, State(state), upstream_id, accepted_at, cost_usd)
+
+
+def _picture(
+    found: tuple[str, str, int, Format, int, int, int, float, str],
+) -> PictureRow:
+    token, task_id, place, encoding, width, height, size, expires_at, notes = found
+    return PictureRow(
+        token,
+        task_id,
+        place,
+        encoding,
+        width,
+        height,
+        size,
+        expires_at,
+        codec.notes_of(notes),
+    )

@@ -1,0 +1,204 @@
+"""The ledger in a file of SQLite's.
+
+Owns: which call of the store becomes which entry, and what each means to fail. Must not know: how
+entries are committed (``commit.py``, ``writer.py``), what a ledger must be like (``opening.py``).
+
+Every call that writes returns after its commit, and what is read has every commit in it, but for
+facts that wait in memory because nothing can be written. Who reads then reads an older state: of a
+live job the process itself knows better, and no new one can be added before all is written.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+from gateway.clock import Clock
+from gateway.config.sections import State as Section
+from gateway.events import (
+    Created,
+    CreateSent,
+    Found,
+    JobEvent,
+    LedgerOpened,
+    RecreateAllowed,
+    State,
+    TaskEvent,
+)
+from gateway.state import reads, writes
+from gateway.state.base import Failure, JobRow, PictureRow
+from gateway.state.commit import Committer, Entry, Kind
+from gateway.state.opening import Opened, take_up
+from gateway.state.reads import Reader
+from gateway.state.trouble import unavailable
+from gateway.state.writer import Writer
+
+_STEPS = (CreateSent, RecreateAllowed)
+_PURCHASES = (Created, Found)
+
+
+class SqliteStore:
+    """Remembers jobs in ``path``; ``emit`` is called in the loop.
+
+    ``patience`` is how many seconds another gateway's end is waited for at the start, ``busy`` how
+    many another program may keep the file locked.
+    """
+
+    durable = True
+
+    def __init__(
+        self,
+        path: str,
+        section: Section,
+        clock: Clock,
+        emit: Callable[[object], None],
+        *,
+        patience: float = 10.0,
+        busy: float = 5.0,
+    ) -> None:
+        self._path = path
+        self._section = section
+        self._clock = clock
+        self._emit = emit
+        self._patience = patience
+        self._busy = busy
+        self._secret: bytes | None = None
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self._path}, {self.trouble or 'well'})"
+
+    @property
+    def secret(self) -> bytes:
+        """This ledger's own random bytes."""
+        if self._secret is None:
+            raise RuntimeError("the ledger was never opened")
+        return self._secret
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no job can be added at the moment."""
+        return "the ledger is not open" if self._writer is None else self._writer.trouble
+
+    async def open(self) -> None:
+        """Take the ledger up, or make one. Raises: LedgerFault."""
+        opened = await asyncio.to_thread(take_up, self._path, self._patience, self._busy)
+        self._secret = opened.secret
+        self._reader = Reader(opened.reading)
+        self._writer = Writer(
+            Committer(opened.writing, opened.mark),
+            opened.ballast,
+            self._clock,
+            partial(self._announce, asyncio.get_running_loop()),
+            partial(os.close, opened.lock),
+        )
+        self._emit(self._told(opened))
+        self._writer.start()
+
+    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
+        """Write a new job. Raises: LedgerUnavailable, IdempotencyKeyTaken."""
+        await self._write(partial(writes.add_job, job=job, instead_of=instead_of), Kind.STEP)
+
+    async def reopen(self, job: JobRow) -> None:
+        """Take a job that had ended up again. Raises: LedgerUnavailable."""
+        await self._write(partial(writes.reopen, job=job), Kind.STEP, synced=True)
+
+    async def record(
+        self, event: TaskEvent, state: State, pictures: Sequence[PictureRow] = ()
+    ) -> None:
+        """Write what happened to a task. Raises: LedgerUnavailable before a purchase."""
+        before = isinstance(event, _STEPS)
+        await self._write(
+            partial(writes.record, event=event, state=state, pictures=tuple(pictures)),
+            Kind.STEP if before else Kind.FACT,
+            synced=before or isinstance(event, _PURCHASES),
+        )
+
+    async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
+        """Write what happened to a job."""
+        keep = self._section.keep_prompts
+        await self._write(
+            partial(writes.remark, event=event, failure=failure, keep_prompts=keep), Kind.FACT
+        )
+
+    async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
+        """Write where a job's references lie at the vendor."""
+        await self._write(partial(writes.add_links, job_id=job_id, links=dict(links)), Kind.FACT)
+
+    async def fetched(self, token: str, at: float) -> None:
+        """Write that a picture was fetched by its link."""
+        await self._write(partial(writes.fetched, token=token, at=at), Kind.FACT)
+
+    async def job(self, name: str) -> JobRow | None:
+        """A job by any of its names. Raises: LedgerUnavailable."""
+        return await self._reading.ask(partial(reads.job, name=name))
+
+    async def ended(self, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
+        """The newest few that ended for such a request. Raises: LedgerUnavailable."""
+        question = partial(reads.ended, key_name=key_name, fingerprint=fingerprint)
+        return await self._reading.ask(question)
+
+    async def keyed(self, key_name: str, idempotency_key: str) -> JobRow | None:
+        """The job that holds this idempotency key. Raises: LedgerUnavailable."""
+        question = partial(reads.keyed, key_name=key_name, idempotency_key=idempotency_key)
+        return await self._reading.ask(question)
+
+    async def unfinished(self) -> tuple[JobRow, ...]:
+        """All jobs that have not ended. Raises: LedgerUnavailable."""
+        return await self._reading.ask(reads.unfinished)
+
+    async def lost(self, since: float) -> tuple[JobRow, ...]:
+        """Jobs that ended with a task that is LOST. Raises: LedgerUnavailable."""
+        return await self._reading.ask(partial(reads.lost, since=since))
+
+    async def claimed(self) -> frozenset[str]:
+        """Living pictures that somebody has had. Raises: LedgerUnavailable."""
+        return await self._reading.ask(partial(reads.claimed, now=self._clock.wall()))
+
+    async def prune(self, before: float) -> int:
+        """Forget old jobs, some at a time. Raises: LedgerUnavailable."""
+        forgotten = 0
+        while True:
+            some = cast("int", await self._write(partial(writes.prune, before=before), Kind.CHORE))
+            forgotten += some
+            if some < writes.PRUNED_AT_ONCE:
+                return forgotten
+
+    async def close(self) -> None:
+        """Write the rest, if that can be done, and release everything."""
+        reader, self._reader = self._reader, None
+        writer, self._writer = self._writer, None
+        if reader is not None:
+            await reader.close()
+        if writer is not None:
+            await writer.close()
+
+    async def _write(
+        self, apply: Callable[..., object], kind: Kind, *, synced: bool = False
+    ) -> object:
+        if self._writer is None:
+            raise unavailable()
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        return await self._writer.write(Entry(apply, kind, synced, answer))
+
+    def _announce(self, loop: asyncio.AbstractEventLoop, event: object) -> None:
+        """Tell of something in the loop, from another thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is gone
+            loop.call_soon_threadsafe(self._emit, event)
+
+    @property
+    def _reading(self) -> Reader:
+        if self._reader is None:
+            raise unavailable()
+        return self._reader
+
+    def _told(self, opened: Opened) -> LedgerOpened:
+        return LedgerOpened(
+            path=self._path,
+            created=opened.created,
+            jobs=opened.jobs,
+            unfinished=opened.unfinished,
+        )

@@ -1,0 +1,95 @@
+"""Fills a small disk under a ledger and makes room again; tells what it saw, as JSON.
+
+The folder it is given is the disk: 2 MB, mounted for this process alone.
+"""
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+from gateway.clock import SystemClock
+from gateway.config.sections import State as Section
+from gateway.errors import LedgerUnavailable
+from gateway.events import JobJoined, State
+from gateway.state.sqlite import SqliteStore
+from tests.state.rows import a_job, created, sent, state_of, tell
+
+
+def fill(folder: Path) -> None:
+    """Leave not a byte."""
+    with contextlib.suppress(OSError), (folder / "filler").open("ab", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+
+
+async def refused(store: SqliteStore, name: str) -> str | None:
+    try:
+        await store.add_job(a_job(name))
+    except LedgerUnavailable as error:
+        return error.code
+    return None
+
+
+async def joined(store: SqliteStore, number: int) -> None:
+    """A fact of some size."""
+    request = f"req_{number}_" + "x" * 8_000
+    await store.remark(JobJoined(job_id="bought", at=float(number), how="key", request_id=request))
+
+
+async def main(folder: Path) -> None:
+    told: list[object] = []
+    saw: dict[str, object] = {}
+    path = folder / "state.db"
+    ballast = folder / "state.db.ballast"
+    store = SqliteStore(str(path), Section(), SystemClock(), told.append)
+    await store.open()
+    await store.add_job(a_job("bought", "task"))
+    await tell(store, sent("bought", "task"))
+    told.clear()
+
+    fill(folder)
+    await store.record(created("bought", "task", "v"), State.RUNNING)
+    number = 0
+    while ballast.exists():  # what room the log still had is used first
+        number += 1
+        await joined(store, number)
+    saw["refused"] = await refused(store, "new")
+    saw["facts_written_in_the_ballast_s_room"] = await state_of(store, "task") is State.RUNNING
+    saw["ballast_while_full"] = ballast.exists()
+    saw["trouble_while_full"] = store.trouble is not None
+
+    fill(folder)
+    while "wait" not in (store.trouble or "") and number < 2_000:
+        fill(folder)
+        number += 1
+        await joined(store, number)
+    for _ in range(20):
+        number += 1
+        await joined(store, number)
+    saw["facts_waiting_once_that_is_used_up"] = "wait" in (store.trouble or "")
+    saw["refused_then"] = await refused(store, "newer")
+    with contextlib.closing(sqlite3.connect(path)) as stranger:
+        (saw["integrity"],) = stranger.execute("PRAGMA integrity_check").fetchone()
+
+    (folder / "filler").unlink()
+    for _ in range(200):
+        if store.trouble is None:
+            break
+        await asyncio.sleep(0.05)  # noqa: TID251 - the writer's pauses are the machine's
+    saw["recovered_without_restart"] = await refused(store, "afterwards") is None
+    await store.close()
+    with contextlib.closing(sqlite3.connect(path)) as stranger:
+        query = "SELECT count(*) FROM story WHERE name = 'job_joined'"
+        saw["facts_missing"] = number - stranger.execute(query).fetchone()[0]
+        query = "SELECT count(*) FROM jobs WHERE job_id IN ('new', 'newer')"
+        (saw["refused_and_yet_there"],) = stranger.execute(query).fetchone()
+    saw["ballast_afterwards"] = ballast.exists()
+    saw["told"] = [type(one).__name__ for one in told]
+    json.dump(saw, sys.stdout)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

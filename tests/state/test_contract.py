@@ -1,0 +1,20 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.state.base import Store
+from gateway.state.memory import MemoryStore
+from tests.state.contract import StoreContract
+from tests.state.rows import Ledger
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def memory(request: pytest.FixtureRequest, ledger: Ledger) -> AsyncIterator[Store]:
+    store: Store = MemoryStore() if request.param == "memory" else ledger.store()
+    await store.open()
+    yield store
+    await store.close()
+
+
+class TestEveryStore(StoreContract):
+    pass
