@@ -79,7 +79,7 @@ class AtOnce(ThreadPoolExecutor):
         done: Future[T] = Future()
         try:
             done.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # told to whoever waits, as an executor does
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits, as executors do
             done.set_exception(error)
         return done
 

@@ -132,9 +132,10 @@ class FakeFinisher:
         if self.unusable > 0:
             self.unusable -= 1
             raise UnusableResult("not_a_picture")
+        data = _PNG + Path(source).read_bytes()  # so that each is told by its end
         Path(source).unlink()
-        Path(target).write_bytes(_PNG)
-        return Finished(target, wanted.format, 8, 8, len(_PNG))
+        Path(target).write_bytes(data)
+        return Finished(target, wanted.format, 8, 8, len(data))
 
 
 class House:
@@ -154,9 +155,9 @@ class House:
         before: "House | None" = None,
         **upstream: Any,
     ) -> None:
-        self.clock = before.clock if before else FakeClock()
-        self.vendor = before.vendor if before else FakeVendor(self.clock)
-        self.store = before.store if before else MemoryStore()
+        self.clock: FakeClock = before.clock if before else FakeClock()
+        self.vendor: FakeVendor = before.vendor if before else FakeVendor(self.clock)
+        self.store: MemoryStore = before.store if before else MemoryStore()
         if durable:
             self.store.durable = True
         self.fetcher = FakeFetcher()

@@ -55,9 +55,13 @@ async def killed_while_sending(house: House) -> None:
         await house.buried.wait()
 
     create = house.vendor.create
-    house.vendor.create = never  # type: ignore[method-assign, assignment]
+    house.vendor.create = never  # type: ignore[method-assign]
     await killed(house, 0.1)
     house.vendor.create = create  # type: ignore[method-assign]
+
+
+async def never_fetched(*_: object) -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 async def over(house: House) -> None:
@@ -196,7 +200,7 @@ async def test_stopping_waits_for_creates_no_longer_than_it_may(
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    house.vendor.create = never  # type: ignore[method-assign, assignment]
+    house.vendor.create = never  # type: ignore[method-assign]
     waiting = asyncio.ensure_future(house.served(house.wish(a_plan())))
     await house.clock.advance(0.1)
     began = house.clock.monotonic()
@@ -222,10 +226,7 @@ async def test_what_waits_for_its_turn_at_the_stop_is_not_sent(house: House) -> 
 async def test_a_picture_that_was_being_fetched_is_fetched_again(
     house: House, tmp_path: Path
 ) -> None:
-    async def never(*_: object) -> int:
-        return await asyncio.get_running_loop().create_future()
-
-    house.fetcher.fetch = never  # type: ignore[method-assign]
+    house.fetcher.fetch = never_fetched  # type: ignore[method-assign, assignment]
     job_id = await killed(house, 30.0)
     assert (await row_of(house, job_id)).tasks[0].state is State.COLLECTING
     async with House(tmp_path, before=house) as heir:
@@ -236,10 +237,7 @@ async def test_a_picture_that_was_being_fetched_is_fetched_again(
 
 
 async def test_a_picture_whose_links_are_gone_is_told_as_dead(house: House, tmp_path: Path) -> None:
-    async def never(*_: object) -> int:
-        return await asyncio.get_running_loop().create_future()
-
-    house.fetcher.fetch = never  # type: ignore[method-assign]
+    house.fetcher.fetch = never_fetched  # type: ignore[method-assign, assignment]
     job_id = await killed(house, 30.0)
     async with House(tmp_path, before=house) as heir:
         heir.vendor.tasks.clear()
@@ -374,7 +372,7 @@ class Full:
     async def _add(self, job: JobRow, **how: str) -> None:
         if "intent" in self.names:
             raise LedgerUnavailable("full", code="journal_unavailable")
-        await self.add(job, **how)  # type: ignore[arg-type]
+        await self.add(job, **how)
 
 
 async def test_without_an_intent_nothing_is_begun(house: House) -> None:
