@@ -34,7 +34,7 @@ from gateway.web.clients import Outgoing
 _SHARE = 0.5
 # For this long the gateway may not ask about a task; less where its polling is scaled.
 _PATIENCE = 15.0
-_LISTED = 10
+_LISTED = 3
 
 
 @dataclass(slots=True)
@@ -156,10 +156,8 @@ def _tell(difference: Difference) -> None:
 def _ending(report: Report) -> Iterator[str]:
     """What it came to, and what could not be compared."""
     tally = report.tally
-    for task_id, why in tally.unasked[:_LISTED]:
-        yield f"no answer  {plain(task_id)}: {plain(why)}"
-    if len(tally.unasked) > _LISTED:
-        yield f"no answer  … and {len(tally.unasked) - _LISTED:,} more"
+    for why in dict.fromkeys(why for _, why in tally.unasked):
+        yield f"no answer  {_some([name for name, reason in tally.unasked if reason == why], why)}"
     if report.blind:
         yield (
             f"The vendor knows {counted(report.blind, 'task')} by its own id and not by ours: that "
@@ -172,6 +170,13 @@ def _ending(report: Report) -> Iterator[str]:
     if report.sold is not None:
         yield f"The vendor is the simulator and sold {counted(report.sold, 'task')} in all."
     yield _summary(report)
+
+
+def _some(names: list[str], why: str) -> str:
+    """How many tasks there is no answer about, why, and the first few by name."""
+    more = ", …" if len(names) > _LISTED else ""
+    listed = ", ".join(plain(name) for name in names[:_LISTED])
+    return f"about {counted(len(names), 'task')}: {plain(why)} ({listed}{more})"
 
 
 def _summary(report: Report) -> str:

@@ -44,26 +44,28 @@ def command(path: str | None, name: str, *, as_json: bool) -> None:
 
 
 def _outline(job: JobRecord, now: float) -> str:
+    lines = (f"  {name:<15}  {told}" for name, told in _facts(job, now))
+    return "\n".join([f"{job.job_id}  {job.word}", *lines])
+
+
+def _facts(job: JobRecord, now: float) -> Iterator[tuple[str, str]]:
+    """What is known of the job as a whole."""
     since = duration(now - job.created_at)
-    lines = [
-        f"{job.job_id}  {job.word}",
-        f"  asked      {moment(job.created_at)} ({since} ago), key {plain(job.key_name)}",
-    ]
+    yield "asked", f"{moment(job.created_at)} ({since} ago) with the key {plain(job.key_name)}"
     if wanted := ", ".join(_wanted(job)):
-        lines.append(f"  for        {wanted}")
+        yield "for", wanted
     if job.idempotency_key is not None:
-        lines.append(f"  its key    {plain(job.idempotency_key)} (Idempotency-Key)")
+        yield "idempotency key", plain(job.idempotency_key)
     if job.ended_at is not None:
-        lines.append(f"  ended      after {elapsed(job.ended_at - job.created_at)[1:]}")
+        yield "ended", f"after {elapsed(job.ended_at - job.created_at).removeprefix('+')}"
     if job.failure is not None:
         code = f" ({plain(job.failure.code)})" if job.failure.code else ""
-        lines.append(f"  failure    {plain(job.failure.message)}{code}")
+        yield "failure", plain(job.failure.message or job.failure.kind) + code
     if had := fate(job, now):
         at = f", {moment(job.delivered_at)}" if job.delivered_at is not None else ""
-        lines.append(f"  pictures   {had}{at}")
+        yield "pictures", had + at
     if cost := money(task.cost_usd for task in job.tasks):
-        lines.append(f"  cost       {cost}")
-    return "\n".join(lines)
+        yield "cost", cost
 
 
 def _wanted(job: JobRecord) -> Iterator[str]:

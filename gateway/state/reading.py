@@ -91,7 +91,10 @@ class Reading:
     def jobs(
         self, words: Collection[str] = (), limit: int = 50, since: float | None = None
     ) -> tuple[JobRecord, ...]:
-        """The newest jobs to which one of ``words`` applies (to all, if there are none)."""
+        """The newest jobs to which one of ``words`` applies; all, if there are none.
+
+        Raises: ValueError for what is none of ``WORDS``.
+        """
         chosen = [*_conditions(words), "created_at >= :since"]
         with self._opened() as ledger:
             rows = ledger.execute(
