@@ -126,7 +126,9 @@ def _whereabouts(one: Kept, now: float) -> str:
 
 
 def _story(job: JobRecord, story: tuple[EventRecord, ...]) -> str:
-    times = [elapsed(event.at - job.created_at) for event in story]
+    # A job that was taken up again counts as asked for then, and has a story from before.
+    begin = min([job.created_at, *(event.at for event in story[:1])])
+    times = [elapsed(event.at - begin) for event in story]
     width = max(map(len, times), default=0)
     lines = [
         f"  {time:>{width}}  {_subject(event)}{sentence(event)}"

@@ -17,6 +17,10 @@ from pathlib import Path
 from gateway.state.reading import check, faults_told
 
 _PATIENCE = 5.0
+# As a gateway does for each of its own commits that it waits for.
+_COUNTED = """
+    UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'commits'
+"""
 
 
 class LedgerHeld(Exception):
@@ -51,12 +55,14 @@ def mark_claimed(path: Path, job_id: str, at: float) -> bool:
         ledger.execute("PRAGMA synchronous = FULL")
         ledger.execute("BEGIN IMMEDIATE")
         changed = ledger.execute(
-            "UPDATE jobs SET delivered_at = ? WHERE job_id = ?", (at, job_id)
+            "UPDATE jobs SET delivered_at = coalesce(delivered_at, ?) WHERE job_id = ?",
+            (at, job_id),
         ).rowcount
         if changed:
             ledger.execute(
                 "INSERT INTO story (job_id, at, name) VALUES (?, ?, 'job_claimed')", (job_id, at)
             )
+            ledger.execute(_COUNTED)
         ledger.execute("COMMIT")
         return bool(changed)
 

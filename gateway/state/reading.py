@@ -7,6 +7,7 @@ that makes a gateway the ledger's only writer is not looked at.
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -70,7 +71,8 @@ class Reading:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()
+        # The lock and the log lie beside the file itself, not beside a link to it.
+        self.path = Path(os.path.realpath(path))
 
     def __repr__(self) -> str:
         return f"Reading({self.path})"
@@ -252,6 +254,8 @@ def _fault(path: Path, error: sqlite3.Error) -> LedgerFault:
         return _denied(path)
     if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
         return LedgerFault(f"{path} is held by another program.", "Try again in a moment.")
+    if name == "SQLITE_FULL":
+        return LedgerFault(f"There is no room to write to {path}.", "Make room on its disk.")
     if name == "SQLITE_NOTADB":
         return LedgerFault(f"{path} is no ledger: not a database at all.", "Check state.url.")
     return LedgerFault(f"{path} cannot be read: {error}.", _DAMAGED)

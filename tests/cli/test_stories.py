@@ -1,8 +1,7 @@
 """Every event that a ledger can hold is told in a sentence."""
 
 import dataclasses
-from collections.abc import Hashable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -10,6 +9,9 @@ from gateway import events
 from gateway.cli.stories import _WORDS, sentence
 from gateway.ops.plain import shape
 from gateway.state.records import EventRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 STAMP = {"job_id", "task_id", "at"}
 BASES: tuple[type, ...] = (events.TaskEvent, events.JobEvent)

@@ -76,6 +76,17 @@ def test_a_job_is_found_by_a_tasks_and_the_vendors_id(looks: Looks) -> None:
         assert looks.tasks("show", name).stdout.startswith(f"{job}  running\n")
 
 
+def test_a_job_that_was_taken_up_again_has_its_whole_story(looks: Looks) -> None:
+    job = looks.ledger.job("failed", "running", created_at=looks.ledger.now + 500, ended_at=None)
+    looks.ledger.told(job, 2.0, "create_sent")
+    looks.ledger.told(job, 502.0, "job_reopened", missing=1)
+    story = looks.tasks("show", job).stdout.partition("STORY\n")[2]
+    assert [line.strip() for line in story.splitlines()] == [
+        "+0.0 s  create sent",
+        "+8 min 20 s  taken up again for a new request, tasks to buy: 1",
+    ]
+
+
 def test_an_unknown_id_is_said_to_be_so(looks: Looks) -> None:
     for call in ("show", "claim"):
         result = looks.tasks(call, "job_\x1bX")

@@ -45,6 +45,14 @@ def test_a_claim_is_written_into_the_row_and_the_story(ledger: Ledger) -> None:
     assert (event.at, event.name, event.task_id, event.detail) == (AT, "job_claimed", None, {})
     assert event.name == shape(JobClaimed)[0]
     assert reading.story(other) == ()
+    assert ledger.value("SELECT value FROM meta WHERE name = 'commits'") == "42"
+
+
+def test_a_job_that_was_delivered_before_stays_delivered_then(ledger: Ledger) -> None:
+    job = ledger.job("done", delivered_at=BEGIN + 80)
+    assert mark_claimed(ledger.path, job, AT)
+    assert ledger.value("SELECT delivered_at FROM jobs") == BEGIN + 80
+    assert ledger.value("SELECT name FROM story") == "job_claimed"
 
 
 def test_a_job_that_there_is_not_is_not_marked(ledger: Ledger) -> None:

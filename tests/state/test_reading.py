@@ -15,7 +15,7 @@ import pytest
 
 from gateway.events import State
 from gateway.state.base import Failure, LedgerFault
-from gateway.state.reading import Reading
+from gateway.state.reading import Reading, faults_told
 from gateway.state.records import JobRecord, PlanRecord
 from gateway.state.schema import VERSION
 from tests.repo.source import ROOT
@@ -390,8 +390,36 @@ def test_a_path_may_hold_any_letter(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_link_leads_to_the_ledger_itself(ledger: Ledger) -> None:
+    link = ledger.path.with_name("link.db")
+    link.symlink_to(ledger.path)
+    job = ledger.job("running")
+    reading = Reading(link)
+    assert reading.path == ledger.path
+    assert found(reading, job).job_id == job
+
+
 def test_plans_are_told_without_their_prompts(ledger: Ledger) -> None:
     ledger.job("running")
     told = repr(Reading(ledger.path).jobs())
     assert PROMPT in json.dumps(ledger.value("SELECT plan FROM jobs"))
     assert PROMPT not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "advice"),
+    [
+        ("SQLITE_FULL", "There is no room to write to {path}.", "Make room on its disk."),
+        ("SQLITE_IOERR_READ", "{path} cannot be read: said.", "Keep the file as it is"),
+        ("SQLITE_LOCKED", "{path} is held by another program.", "Try again"),
+    ],
+)
+def test_what_the_database_says_is_told_with_advice(
+    ledger: Ledger, name: str, message: str, advice: str
+) -> None:
+    error = sqlite3.OperationalError("said")
+    error.sqlite_errorname = name
+    with pytest.raises(LedgerFault) as caught, faults_told(ledger.path):
+        raise error
+    assert caught.value.message == message.format(path=ledger.path)
+    assert caught.value.advice.startswith(advice)
