@@ -20,7 +20,7 @@ from gateway.cli.ledger import looking
 from gateway.cli.options import EXIT_FAILED, config_option
 from gateway.cli.purchases import purchases, unaccounted
 from gateway.cli.reconciling import Reconciliation, Tally
-from gateway.cli.telling import counted, duration, loud, moment, plain
+from gateway.cli.telling import counted, duration, loud, moment, paragraph, plain
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Upstream
 from gateway.config.units import SECONDS
@@ -35,6 +35,7 @@ _SHARE = 0.5
 # For this long the gateway may not ask about a task; less where its polling is scaled.
 _PATIENCE = 15.0
 _LISTED = 3
+_INDENT = len("SERIOUS  ")
 
 
 @dataclass(slots=True)
@@ -149,8 +150,8 @@ def _tell(difference: Difference) -> None:
     grade = loud("SERIOUS") if difference.serious else "differs"
     names = [difference.task_id or difference.upstream_id, difference.job_id]
     click.echo(f"{grade}  {'  '.join(plain(name) for name in names if name)}")
-    click.echo(f"         {difference.message}")
-    click.echo(f"         {difference.advice}\n")
+    click.echo(paragraph(difference.message, _INDENT))
+    click.echo(f"{paragraph(difference.advice, _INDENT)}\n")
 
 
 def _ending(report: Report) -> Iterator[str]:

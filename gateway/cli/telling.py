@@ -4,6 +4,7 @@ Owns: those words, and tables of them. Must not know: what they are about.
 """
 
 import datetime as dt
+import textwrap
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 
@@ -13,6 +14,7 @@ from gateway.config.units import BYTES
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _TWO_DIGITS = 10
+_WIDTH = 100
 
 
 def moment(at: float) -> str:
@@ -78,6 +80,19 @@ def plain(text: str) -> str:
     """A text from elsewhere, on one line, without what would do something to a terminal."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def paragraph(text: str, indent: int) -> str:
+    """A text in lines of a terminal's width, none of its words broken: they may be ids."""
+    margin = " " * indent
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

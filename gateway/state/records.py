@@ -13,9 +13,6 @@ from typing import Protocol
 from gateway.events import State
 from gateway.state.base import Failure
 
-# A task in one of these may have been bought.
-_PERHAPS_BOUGHT = frozenset(State) - {State.INTENT, State.REFUSED, State.DROPPED}
-
 
 class Row(Protocol):
     """A row whose columns are known by name."""
@@ -44,11 +41,6 @@ class TaskRecord:
     cost_usd: str | None = None
     replaced: bool = False
     made: bool = False
-
-    @property
-    def perhaps_bought(self) -> bool:
-        """Whether the vendor may have been paid for it."""
-        return self.state in _PERHAPS_BOUGHT
 
 
 @dataclass(frozen=True, slots=True)

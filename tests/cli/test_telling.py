@@ -9,6 +9,7 @@ from gateway.cli.telling import (
     elapsed,
     moment,
     money,
+    paragraph,
     plain,
     size,
     table,
@@ -92,6 +93,14 @@ def test_numbers_are_counted_with_their_word() -> None:
 
 def test_a_foreign_text_is_one_line_that_does_nothing() -> None:
     assert plain("a\x1b[31mb\r\nc\u202e\u200bd é 灯") == "a�[31mb��c��d é 灯"
+
+
+def test_a_paragraph_breaks_no_word() -> None:
+    name = "tsk-img-" + "x" * 100
+    lines = paragraph(f"{'word ' * 30}{name} end", 4).splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("    ") for line in lines)
+    assert lines[2:] == [f"    {name}", "    end"]
 
 
 def test_a_table_is_as_wide_as_it_must_be_and_leaves_out_what_nobody_has() -> None:

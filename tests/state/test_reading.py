@@ -226,6 +226,13 @@ def test_old_tasks_are_left_out_unless_their_job_ended_late_or_never(ledger: Led
     assert reading.number_of_tasks(BEGIN + 4000) == 3
 
 
+def test_the_reading_ends_where_the_newest_tasks_are_not_asked_for(ledger: Ledger) -> None:
+    new = ledger.job("done")
+    ledger.job("done", created_at=BEGIN - 5000, ended_at=BEGIN - 4000)
+    chunks = Reading(ledger.path).tasks(BEGIN, chunk=1)
+    assert [task.job_id for chunk in chunks for task in chunk] == [new]
+
+
 def test_whether_the_vendor_was_done_is_read_from_the_story(ledger: Ledger) -> None:
     job = ledger.job("failed", "failed")
     first, second = ledger.tasks(job)
