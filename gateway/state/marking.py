@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.state.reading import check, faults_told
+from gateway.state.viewing import check, faults_told
 
 _PATIENCE = 5.0
 # As a gateway does for each of its own commits that it waits for.

@@ -1,5 +1,6 @@
 """``tasks claim``: a job's pictures, taken out by hand and marked as taken."""
 
+import asyncio
 import contextlib
 import fcntl
 import threading
@@ -11,9 +12,13 @@ from typing import Any, ClassVar
 import pytest
 
 from gateway.cli.pictures import Occupied, copy, kept
-from gateway.config.sections import Images
+from gateway.clock import SystemClock
+from gateway.config.sections import Images, ServerBounds
+from gateway.ops.health import operators_app
+from gateway.server.listener import Listener
 from gateway.state.reading import Reading
 from tests.cli.looks import TOKEN, Looks
+from tests.cli.processes import gateway
 
 
 class Operators(BaseHTTPRequestHandler):
@@ -35,6 +40,14 @@ class Operators(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
+def held(looks: Looks) -> Iterator[None]:
+    """The ledger is held by a gateway that runs."""
+    with Path(f"{looks.ledger.path}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def running(looks: Looks, status: int | None = 204, host: str = "127.0.0.1") -> Iterator[None]:
     """The ledger is a gateway's, whose operators' listener answers with a status, or not at all."""
     server = HTTPServer(("127.0.0.1", 0), Operators)
@@ -47,8 +60,7 @@ def running(looks: Looks, status: int | None = 204, host: str = "127.0.0.1") -> 
         server.server_close()
     else:
         thread.start()
-    with Path(f"{looks.ledger.path}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(looks):
         yield
     if status is not None:
         server.shutdown()
@@ -187,6 +199,29 @@ def test_a_running_gateway_is_asked_to_write_the_mark_itself(looks: Looks) -> No
     assert (result.exit_code, result.stderr) == (0, "")
     assert Operators.asked == [(f"/tasks/{job}/claim", f"Bearer {TOKEN}", "application/json", None)]
     assert not marked(looks, job)  # it is the gateway that writes
+
+
+async def test_the_operators_listener_takes_what_is_sent(looks: Looks) -> None:
+    claimed: list[str] = []
+
+    async def claim(job_id: str) -> bool:
+        claimed.append(job_id)
+        return True
+
+    app = operators_app({}, token=TOKEN, claim=claim)
+    clock = SystemClock()
+    listener = Listener(app, host="127.0.0.1", port=0, bounds=ServerBounds(), clock=clock)
+    await listener.start()
+    looks.configure(ops=f"{{port: {listener.port}, token: {TOKEN}}}")
+    job = a_job(looks)
+    with held(looks):
+        done = await asyncio.to_thread(
+            gateway, looks.folder, "tasks", "claim", job, "--config", "config.yaml"
+        )
+    await listener.stop(0)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert claimed == [job]
+    assert (looks.folder / f"{job}-1.png").read_bytes() == b"first"
 
 
 @pytest.mark.parametrize(
