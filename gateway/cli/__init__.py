@@ -6,6 +6,8 @@ Owns: the group and the list of commands. A command's file is imported only when
 """
 
 import importlib
+from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
@@ -15,32 +17,39 @@ COMMANDS = {
     "demo": "Run gateway and simulated vendor together and make a picture.",
     "serve": "Run the gateway until SIGTERM or SIGINT.",
     "check": "Print the effective configuration, or everything that is wrong with it.",
+    "tasks": "Look into the ledger: jobs, what became of them, their pictures.",
     "simulate": "Run the simulated vendor alone.",
     "doctor": "Try the vendor, the key and this machine, and say what is wrong.",
 }
 
 
 class Commands(click.Group):
-    """A group that finds its commands by name, in files of that name."""
+    """A group that finds its commands by name, in files of that name.
+
+    ``listed`` are the commands with the first line of their help, ``files`` the modules' name.
+    """
+
+    listed: ClassVar[Mapping[str, str]] = COMMANDS
+    files: ClassVar[str] = "gateway.cli.{}"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands in the order of ``COMMANDS``."""
+        """List the commands in their order."""
         del ctx
-        return list(COMMANDS)
+        return list(self.listed)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of that name."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.listed:
             return None
-        command: click.Command = importlib.import_module(f"gateway.cli.{cmd_name}").command
-        return command
+        found: click.Command = importlib.import_module(self.files.format(cmd_name)).command
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands' first lines without importing the commands."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.listed.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

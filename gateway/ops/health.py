@@ -5,13 +5,15 @@ Must not know: what is checked; a check is a name and a callable that says what 
 vendor is down is no reason to fail: all replicas would leave at once.
 """
 
-import hmac
 from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+
+from gateway.ops.bearer import shows
+from gateway.ops.ledger import Claim, claims
 
 Check = Callable[[], str | None]
 """Returns what is wrong in a few words, or ``None``; must answer at once."""
@@ -38,17 +40,11 @@ class Health:
         """Answer 200 or 503; ``?verbose`` adds a line for each check."""
         findings = self.findings()
         bad = [name for name, wrong in findings.items() if wrong is not None]
-        if "verbose" in request.query_params and self._may_see(request):
+        if "verbose" in request.query_params and shows(request, self._token):
             text = _listing(findings)
         else:
             text = f"not ready: {', '.join(bad)}" if bad else "ok"
         return PlainTextResponse(text, status_code=503 if bad else 200, headers=_NO_STORE)
-
-    def _may_see(self, request: Request) -> bool:
-        if self._token is None:
-            return True
-        shown = request.headers.get("authorization", "")
-        return hmac.compare_digest(shown.encode(), f"Bearer {self._token}".encode())
 
     def __repr__(self) -> str:
         return f"<Health checks={', '.join(self._checks)}>"
@@ -63,12 +59,19 @@ def _listing(findings: Mapping[str, str | None]) -> str:
     return "\n".join([*lines, f"readyz check {'passed' if passed else 'failed'}", ""])
 
 
-def operators_app(checks: Mapping[str, Check], *, token: str | None = None) -> Starlette:
-    """Build what the operators' listener serves; ``token`` guards the details of ``/readyz``."""
+def operators_app(
+    checks: Mapping[str, Check], *, token: str | None = None, claim: Claim | None = None
+) -> Starlette:
+    """Build what the operators' listener serves.
+
+    ``token`` guards the details of ``/readyz`` and what changes anything; ``claim`` is what a
+    claimed job is written down with, if it can be.
+    """
     health = Health(checks, token=token)
     return Starlette(
         routes=[
             Route("/livez", health.live, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
+            *([claims(claim, token)] if claim is not None else []),
         ]
     )

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from gateway.config.sections import ServerBounds
 from gateway.config.sections import Simulator as Section
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
+from tests.cli.looks import Looks
 
 KEY = "sk-igw-studio-key"
 CONFIG = """
@@ -42,3 +43,11 @@ def config(tmp_path: Path, vendor: tuple[Simulator, str]) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(url=vendor[1], key=KEY))
     return path
+
+
+@pytest.fixture
+def looks(tmp_path: Path) -> Iterator[Looks]:
+    """A ledger of a gateway that does not run; it is three hours ago, if nothing else is said."""
+    made = Looks(tmp_path, SystemClock().wall() - 3 * 3600)
+    yield made
+    made.ledger.close()

@@ -1,0 +1,63 @@
+"""What operators may have written into the ledger while the gateway runs.
+
+Owns: ``POST /tasks/{job_id}/claim``, and that no page in an operator's browser can send it. Must
+not know: the ledger; who claims is a callable that says whether there was such a job.
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.ops.bearer import shows
+
+Claim = Callable[[str], Awaitable[bool]]
+"""Writes that an operator took a job's pictures; False if there is no such job."""
+
+_NO_STORE = {"cache-control": "no-store"}
+
+
+def claims(claim: Claim, token: str | None) -> Route:
+    """The route on which a job is marked as claimed."""
+
+    async def claimed(request: Request) -> Response:
+        """Answer 204, or why nothing was written."""
+        if not shows(request, token):
+            headers = {"www-authenticate": "Bearer"}
+            return _refused(HTTPStatus.UNAUTHORIZED, "the operators' token is needed", headers)
+        if _foreign(request):
+            return _refused(HTTPStatus.FORBIDDEN, "not from another site's page")
+        if not _is_json(request):
+            wanted = "content-type must be application/json"
+            return _refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wanted)
+        if not await claim(request.path_params["job_id"]):
+            return _refused(HTTPStatus.NOT_FOUND, "no such job")
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=_NO_STORE)
+
+    return Route("/tasks/{job_id}/claim", claimed, methods=["POST"])
+
+
+def _foreign(request: Request) -> bool:
+    """Whether a browser sends this for a page of another site."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc != request.headers.get("host")
+    except ValueError:
+        return True
+
+
+def _is_json(request: Request) -> bool:
+    """A form cannot be of this type, and a script must ask before it sends it."""
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    return kind.strip().lower() == "application/json"
+
+
+def _refused(
+    status: HTTPStatus, why: str, headers: dict[str, str] | None = None
+) -> PlainTextResponse:
+    return PlainTextResponse(why, status, headers={**_NO_STORE, **(headers or {})})
