@@ -259,7 +259,7 @@ async def test_a_job_that_is_about_to_end_with_nothing_bought_is_not_joined(hous
             await held.wait()
         await record(event, *rest)  # type: ignore[arg-type]
 
-    house.store.record = slow  # type: ignore[method-assign]
+    house.store.record = slow  # type: ignore[method-assign, assignment]
     await house.clock.until(dropped.is_set)
     again = asyncio.ensure_future(house.served(house.wish(a_plan()), retry=True))
     await house.clock.sleep(0)

@@ -55,7 +55,7 @@ async def killed_while_sending(house: House) -> None:
         await house.buried.wait()
 
     create = house.vendor.create
-    house.vendor.create = never  # type: ignore[method-assign]
+    house.vendor.create = never  # type: ignore[method-assign, assignment]
     await killed(house, 0.1)
     house.vendor.create = create  # type: ignore[method-assign]
 
@@ -200,7 +200,7 @@ async def test_stopping_waits_for_creates_no_longer_than_it_may(
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    house.vendor.create = never  # type: ignore[method-assign]
+    house.vendor.create = never  # type: ignore[method-assign, assignment]
     waiting = asyncio.ensure_future(house.served(house.wish(a_plan())))
     await house.clock.advance(0.1)
     began = house.clock.monotonic()
@@ -322,7 +322,7 @@ async def test_a_ledger_that_takes_no_entries_puts_a_second_look_off(house: Hous
     async def no(_: JobRow) -> None:
         raise LedgerUnavailable("full")
 
-    reopen, house.store.reopen = house.store.reopen, no  # type: ignore[method-assign]
+    reopen, house.store.reopen = house.store.reopen, no  # type: ignore[method-assign, assignment]
     await house.clock.advance(61)
     with pytest.raises(LedgerUnavailable):
         await house.clock.drive(house.look.look())
@@ -346,7 +346,7 @@ async def test_rounds_forget_what_is_old_and_survive_a_ledger_in_trouble(house: 
     async def no(_: float) -> int:
         raise LedgerUnavailable("full")
 
-    house.store.prune = no  # type: ignore[method-assign]
+    house.store.prune = no  # type: ignore[method-assign, assignment]
     await house.clock.advance(7_200)
     assert not rounds.done()
     rounds.cancel()
@@ -361,8 +361,8 @@ class Full:
     def __init__(self, house: House, *names: str) -> None:
         self.house, self.names = house, names
         self.record, self.add = house.store.record, house.store.add_job
-        house.store.record = self._record  # type: ignore[method-assign]
-        house.store.add_job = self._add  # type: ignore[method-assign]
+        house.store.record = self._record  # type: ignore[method-assign, assignment]
+        house.store.add_job = self._add  # type: ignore[method-assign, assignment]
 
     async def _record(self, event: TaskEvent, *rest: object) -> None:
         if type(event).__name__ in self.names:
