@@ -104,7 +104,7 @@ class Gateway:
             "ledger": lambda: self._store.trouble,
             "draining": self._draining_reason,
         }
-        self.operators = operators_app(checks, token=token)
+        self.operators = operators_app(checks, token=token, claim=self.claim)
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
 

@@ -63,7 +63,8 @@ class Visit:
         Raises: DeadlineExceeded, CallerLeft. Neither touches the job.
         """
         await self._wait(wish.arrived + wish.seconds - self.clock.monotonic(), gone)
-        if isinstance(self.job, Job) and self.job.is_creating:
+        patient = wish.seconds >= wish.own_seconds
+        if patient and isinstance(self.job, Job) and self.job.is_creating:
             # Whether anything is bought is about to be known, and makes all the difference.
             await self._wait(_LAST_MOMENT, gone)
         if self.outcome.done():

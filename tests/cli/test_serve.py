@@ -64,11 +64,12 @@ async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
         code = await asyncio.to_thread(served.process.end, signal.SIGTERM)
         assert (code, served.process.err) == (0, "")
         names = [line["event"] for line in served.lines()]
-        assert names[:3] == ["started", "listening", "listening"]
+        assert names[:4] == ["started", "ledger_opened", "listening", "listening"]
         assert names[-2:] == ["stopping", "stopped"]
         (ended,) = served.told("request_ended")
         assert (ended["status"], ended["key_name"]) == (200, "studio")
-        assert {line["level"] for line in served.lines()} == {"info"}
+        loud = [line["event"] for line in served.lines() if line["level"] != "info"]
+        assert loud == ["ledger_opened"]  # there was none before
         said = "".join(served.process.out)
         for secret in (KEY, "simulated", PROMPT):
             assert secret not in said
