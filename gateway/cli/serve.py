@@ -10,14 +10,16 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 
-from gateway import __version__
+from gateway import __version__, failpoints
 from gateway.app import Emit, Gateway
 from gateway.cli.machine import folder, ledger
-from gateway.cli.options import config_option, exit_unfit, loaded_or_exit
+from gateway.cli.options import EXIT_FAULTS, config_option, exit_unfit, loaded_or_exit
 from gateway.clock import Clock, SystemClock
+from gateway.config import inheritance
 from gateway.config.sections import Config, Ops, Server, ServerBounds
 from gateway.ops.logs import configure
 from gateway.server.framing import Application
@@ -36,6 +38,15 @@ class Started:
     models: tuple[str, ...]
     keys: tuple[str, ...]
     folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailpointsArmed:
+    """This process will stumble on purpose: it serves a proof, and nobody else."""
+
+    level: ClassVar[str] = "warning"
+
+    script: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +84,22 @@ def command(path: str | None) -> None:
     config = loaded_or_exit(path).config
     exit_unfit(folder(config.images))
     exit_unfit(ledger(config.state))
-    sys.exit(asyncio.run(_serve(config)))
+    script = _armed_or_exit()
+    sys.exit(asyncio.run(_serve(config, script)))
 
 
-async def _serve(config: Config) -> int:
+def _armed_or_exit() -> str:
+    """Arm the fail-points that a proof asks for, and say which; nothing without one."""
+    script = inheritance.failpoints()
+    try:
+        failpoints.arm(script)
+    except ValueError as fault:
+        click.echo(f"{inheritance.FAILPOINTS}: {fault}", err=True)
+        sys.exit(EXIT_FAULTS)
+    return script
+
+
+async def _serve(config: Config, script: str) -> int:
     clock = SystemClock()
     logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
@@ -87,6 +110,8 @@ async def _serve(config: Config) -> int:
 
     begun = clock.monotonic()
     logs.emit(_started(config))
+    if script:
+        logs.emit(FailpointsArmed(script=script))
     listeners = _listeners(config, gateway, clock, logs.emit)
     try:
         await gateway.start()

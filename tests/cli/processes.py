@@ -19,7 +19,7 @@ def environment(**more: str) -> Mapping[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("GATEWAY__")
+        if not name.lower().endswith("_proxy") and not name.startswith(("GATEWAY_", "LISTEN_"))
     }
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **more}
 

@@ -157,6 +157,27 @@ def test_a_configuration_with_faults_is_told_with_all_of_them(config: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_a_script_of_fail_points_that_cannot_be_read_ends_it_before_it_listens(
+    config: Path,
+) -> None:
+    script = "create.sent=burn"
+    done = gateway(config.parent, "serve", "--config", config.name, GATEWAY_FAILPOINTS=script)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "GATEWAY_FAILPOINTS: 'create.sent=burn': after = comes one of kill, raise, enospc, sleep\n"
+    )
+
+
+async def test_armed_fail_points_are_a_warning_in_the_log(config: Path) -> None:
+    script = "create.sent=kill:3"
+    command = ("serve", "--config", config.name)
+    with running(config.parent, *command, GATEWAY_FAILPOINTS=script) as process:
+        told = json.loads(process.until('"failpoints_armed"'))
+        assert (told["level"], told["script"]) == ("warning", script)
+        process.until('"operators"')
+        assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
+
+
 async def test_for_people_the_log_is_plain_lines(config: Path) -> None:
     config.write_text(config.read_text() + "log: {format: console}\n")
     with running(config.parent, "serve", "--config", config.name) as process:
