@@ -106,13 +106,17 @@ class Gateway:
             asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
         )
 
+    def announce_drain(self) -> None:
+        """Say that the process is about to stop: ``/readyz`` fails, and all is served as before."""
+        self._draining = True
+
     async def drain(self) -> None:
         """Take no new work; let what is under way end for a while, then tell whoever waits.
 
         Call it while the listeners still serve, so that the answers get out. Cancelled, it tells
         them at once: a caller who is just cut off would buy again what is paid for.
         """
-        self._draining = True
+        self.announce_drain()
         try:
             await self._runner.stop(_STOP_GRACE)
         except asyncio.CancelledError:
@@ -173,7 +177,7 @@ class Gateway:
         return clients_app(desk, outer=[context])
 
     def _draining_reason(self) -> str | None:
-        """Why no new work is taken, if none is."""
+        """Why nothing new should be sent here, if nothing should."""
         return "the process is about to stop" if self._draining else None
 
     def _loops_reason(self) -> str | None:
