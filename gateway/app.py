@@ -128,13 +128,17 @@ class Gateway:
         """Let ``/readyz`` say that the process is about to stop; nothing else changes."""
         self._draining = True
 
+    def announce_drain(self) -> None:
+        """Say that the process is about to stop: ``/readyz`` fails, and all is served as before."""
+        self._draining = True
+
     async def drain(self) -> None:
         """Take no new work, let creates under way end, then tell whoever waits.
 
         Call it while the listeners still serve, so that the answers get out. Cancelled, it tells
         them at once: a caller who is just cut off would not know that it may come back.
         """
-        self._draining = True
+        self.announce_drain()
         try:
             await self._runner.stop()
         except asyncio.CancelledError:
@@ -217,7 +221,7 @@ class Gateway:
         return clients_app(desk, outer=[context])
 
     def _draining_reason(self) -> str | None:
-        """Why no new work is taken, if none is."""
+        """Why nothing new should be sent here, if nothing should."""
         return "the process is about to stop" if self._draining else None
 
     def _loops_reason(self) -> str | None:

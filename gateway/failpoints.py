@@ -11,6 +11,7 @@ The idea is that of etcd's gofail and TiKV's fail-rs. Only ``serve`` arms, from 
 """
 
 import errno
+import math
 import os
 import signal
 import time
@@ -76,17 +77,40 @@ def armed() -> bool:
 
 def arm(script: str) -> None:
     """Arm places, and disarm all others. Raises: ValueError for what is no script."""
-    armed = dict(_read(line.strip()) for line in script.split(";") if line.strip())
+    armed: dict[str, _Armed] = {}
+    for line in filter(None, map(str.strip, script.split(";"))):
+        name, what = _read(line)
+        if name in armed:
+            raise ValueError(f"{name} comes twice")
+        armed[name] = what
     _armed.clear()
     _armed.update(armed)
 
 
 def _read(line: str) -> tuple[str, _Armed]:
     name, _, rest = line.partition("=")
-    word, _, number = rest.partition(":")
-    if name not in NAMES or word not in get_args(Action):
-        raise ValueError(f"no fail-point {line!r}: a name of {NAMES} and one of {get_args(Action)}")
-    return name, _Armed(cast("Action", word), float(number or 1))
+    word, colon, number = rest.partition(":")
+    if name not in NAMES:
+        raise ValueError(f"{line!r}: there is no such place; there are {', '.join(NAMES)}")
+    if word not in get_args(Action):
+        raise ValueError(f"{line!r}: after = comes one of {', '.join(get_args(Action))}")
+    action = cast("Action", word)
+    return name, _Armed(action, _number(line, action, number) if colon else 1.0)
+
+
+def _number(line: str, action: Action, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # A number that could never come true would prove nothing, and look as if it had.
+    if action == "kill" and not (number >= 1 and number.is_integer()):
+        raise ValueError(f"{line!r}: kill at which time? 1, 2, 3, …")
+    if action == "sleep" and not 0 < number < math.inf:
+        raise ValueError(f"{line!r}: sleep for how many seconds?")
+    if action in {"raise", "enospc"}:
+        raise ValueError(f"{line!r}: {action} takes no number, it is every time")
+    return number
 
 
 def _come_by(name: str) -> None:

@@ -7,21 +7,25 @@ process's own life. Must not know: how anything works (``app.py`` builds, ``serv
 import asyncio
 import gc
 import platform
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 
 from gateway import __version__
 from gateway.app import Emit, Gateway
+from gateway.cli.inherited import Inherited, taken_over_or_exit
 from gateway.cli.machine import folder, ledger
-from gateway.cli.options import config_option, exit_unfit, loaded_or_exit
+from gateway.cli.options import EXIT_FAILED, config_option, exit_unfit, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, Ops, Server, ServerBounds
 from gateway.ops.logs import configure
 from gateway.server.framing import Application
-from gateway.server.listener import Listener, ListenError, run_until_signal
+from gateway.server.listener import Listener, run_until_signal
+from gateway.server.sockets import ListenError
 
 GRACE = 10.0
 
@@ -39,19 +43,33 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailpointsArmed:
+    """This process will stumble on purpose: it serves a proof, and nobody else."""
+
+    level: ClassVar[str] = "warning"
+
+    script: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A listener accepts; ``url`` is how this machine reaches it, ``host`` what it is bound to."""
+    """A listener accepts; ``url`` is how this machine reaches it, ``host`` what it is bound to.
+
+    ``inherited``: whoever started the process had opened its socket, and goes on holding it.
+    """
 
     listener: str
     url: str
     host: str
+    inherited: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """A signal came; ``jobs`` are under way."""
+    """A signal came; ``jobs`` are under way, and for ``delay`` seconds more may be added."""
 
     jobs: int
+    delay: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +91,33 @@ def command(path: str | None) -> None:
     config = loaded_or_exit(path).config
     exit_unfit(folder(config.images))
     exit_unfit(ledger(config.state))
-    sys.exit(asyncio.run(_serve(config)))
+    sys.exit(asyncio.run(_serve(config, taken_over_or_exit(config.ops))))
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, given: Inherited) -> int:
     clock = SystemClock()
     logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
 
-    async def stop() -> None:
-        logs.emit(Stopping(jobs=len(gateway.board.jobs())))
-        await gateway.drain()
+    async def announce() -> None:
+        gateway.announce_drain()
+        logs.emit(Stopping(jobs=len(gateway.board.jobs()), delay=config.drain.delay))
+        await clock.sleep(config.drain.delay)
 
     begun = clock.monotonic()
+    listeners = _listeners(config, gateway, clock, logs.emit, given)
     logs.emit(_started(config))
-    listeners = _listeners(config, gateway, clock, logs.emit)
+    if given.failpoints:
+        logs.emit(FailpointsArmed(script=given.failpoints))
     try:
         await gateway.start()
         # What start-up made is no garbage: to look through it again and again would stop the loop.
         gc.collect()
         gc.freeze()
-        await run_until_signal(listeners, grace=GRACE, on_stop=stop)
+        await run_until_signal(listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain)
     except ListenError as error:
         click.echo(str(error), err=True)
-        return 1
+        return EXIT_FAILED
     finally:
         await gateway.stop()
         logs.emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
@@ -113,29 +134,36 @@ class _Told(Listener):
         place: Server | Ops,
         bounds: ServerBounds,
         clock: Clock,
-        tell: Callable[[str], None],
+        sockets: Sequence[socket.socket],
+        tell: Callable[[Listener], None],
     ) -> None:
-        super().__init__(app, host=place.host, port=place.port, bounds=bounds, clock=clock)
+        super().__init__(
+            app, host=place.host, port=place.port, bounds=bounds, clock=clock, sockets=sockets
+        )
         self._tell = tell
 
     async def start(self) -> None:
         """Listen, then tell."""
         await super().start()
-        self._tell(self.url)
+        self._tell(self)
 
 
-def _listeners(config: Config, gateway: Gateway, clock: Clock, emit: Emit) -> list[Listener]:
+def _listeners(
+    config: Config, gateway: Gateway, clock: Clock, emit: Emit, given: Inherited
+) -> list[Listener]:
     """The clients' and the operators', which stops last."""
 
-    def listener(name: str, app: Application, place: Server | Ops) -> Listener:
-        def tell(url: str) -> None:
-            emit(Listening(listener=name, url=url, host=place.host))
+    def listener(
+        name: str, app: Application, place: Server | Ops, sockets: Sequence[socket.socket]
+    ) -> Listener:
+        def tell(told: Listener) -> None:
+            emit(Listening(listener=name, url=told.url, host=told.host, inherited=told.inherited))
 
-        return _Told(app, place, config.server.bounds, clock, tell)
+        return _Told(app, place, config.server.bounds, clock, sockets, tell)
 
     return [
-        listener("clients", gateway.clients, config.server),
-        listener("operators", gateway.operators, config.ops),
+        listener("clients", gateway.clients, config.server, given.clients),
+        listener("operators", gateway.operators, config.ops, given.operators),
     ]
 
 

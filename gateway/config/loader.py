@@ -1,7 +1,8 @@
 """From a file and the environment to a configuration, or to every fault at once.
 
 Owns: the order of things (file, variables, environment, secret files, models, rules) and where
-each value came from. The only reader of ``os.environ``. Must not know: what a setting is for.
+each value came from. The only reader of ``os.environ`` for settings. Must not know: what a setting
+is for.
 """
 
 import os

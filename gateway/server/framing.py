@@ -29,6 +29,7 @@ Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None
 
 _PIPELINED = 32  # requests a client may send ahead; each costs memory before it is served
 _TURNED_AWAY = 1.0  # seconds a caller beyond the bound is given to read why
+_ON_ITS_WAY = 1.0  # seconds for a first request that comes while the server stops
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=-]+(:\d{0,5})?|\[[0-9A-Fa-f:.]+\](:\d{0,5})?")
 
 _MALFORMED = Refusal(400, "malformed_request", "The request is not valid HTTP/1.1.")
@@ -119,13 +120,31 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return self._deaf or bool(self.pipeline) or (cycle is not None and cycle.more_body)
 
+    def shutdown(self) -> None:
+        """Close where nothing is awaited; else the answer to what is shall be the last.
+
+        Whoever has not asked anything yet is about to: they were let in, so they are answered.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._head_timer is not None:
+            return
+        if cycle is not None:
+            super().shutdown()
+        else:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                min(_ON_ITS_WAY, self._bounds.idle_time), self.timeout_keep_alive_handler
+            )
+
     def end(self) -> None:
         """Cut the connection now; a caller still without an answer is told to come back."""
         running = self._running
-        if running is None or running.response_complete:
+        if running is not None and not running.response_complete:
+            self._give_up(running, _STOPPING)
+        elif self._head_timer is not None:
+            self._answer_last(_STOPPING)
+        else:
             self._wire.abort()
-            return
-        self._give_up(running, _STOPPING)
 
     # Bytes in
 
@@ -215,6 +234,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
         self.server_state.default_headers = self._book.date()
         super().on_headers_complete()
+        if self._book.stopping:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of the body."""
@@ -265,18 +286,25 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer a fault in the framing, after which nothing on this connection can be trusted."""
         self._deaf = True
         self._book.faults += 1
-        self._stop_head_timer()
         running = self._running
         if running is None or running.response_complete:
-            self._unset_keepalive_if_required()
-            self._wire.write(refusal.response(self._book.date()))
-            self._wire.close()
-        elif running is self.cycle and running.more_body:
+            self._answer_last(refusal)
+            return
+        self._stop_head_timer()
+        if running is self.cycle and running.more_body:
             self._give_up(running, refusal)
         else:
             # The fault lies behind a good request, whose answer comes first and is the last.
             self.pipeline.clear()
             running.keep_alive = False
+
+    def _answer_last(self, refusal: Refusal) -> None:
+        """Answer where no request runs, and hear no more."""
+        self._deaf = True
+        self._stop_head_timer()
+        self._unset_keepalive_if_required()
+        self._wire.write(refusal.response(self._book.date()))
+        self._wire.close()
 
     def _give_up(self, cycle: RequestResponseCycle, refusal: Refusal) -> None:
         """Answer in the application's place if nothing was sent yet, and end its request."""

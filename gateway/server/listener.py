@@ -9,7 +9,6 @@ taken and wakes ten times a second. Two listeners share one loop here.
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,25 +19,18 @@ from uvicorn.server import ServerState
 from gateway.clock import Clock
 from gateway.config.sections import ServerBounds
 from gateway.server.framing import Application, BoundedProtocol
+from gateway.server.sockets import address, cannot_listen
 from gateway.server.transport import Book
 
 _BACKLOG = 2048
 _LAST_WORDS = 0.5  # seconds for cut requests to finish their clean-up
-_REASONS = {
-    errno.EADDRINUSE: "the port is in use by another program",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
-    errno.EACCES: "ports below 1024 need a privilege this process does not have",
-}
-
-
-class ListenError(OSError):
-    """A listener could not be opened; the text says where and why, in words for an operator."""
+_TURNS = 8  # of the loop, in which whoever was accepted is let in and what was sent is read
 
 
 class Listener:
     """One address on which an ASGI application is served over HTTP/1.1.
 
-    With ``sockets`` (already bound, for instance inherited) ``host`` and ``port`` are not used.
+    With ``sockets`` that somebody else opened, ``host`` and ``port`` are not used: theirs are told.
     Counts since the start are read from ``connections_open``, ``connections_refused``,
     ``faults`` and ``readers_cut``.
     """
@@ -105,48 +97,63 @@ class Listener:
         host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - a name, not bound to
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
+    @property
+    def host(self) -> str:
+        """What the listener is bound to."""
+        return self._host
+
+    @property
+    def inherited(self) -> bool:
+        """Whether somebody else opened the socket, and goes on holding it."""
+        return bool(self._sockets)
+
     async def start(self) -> None:
         """Bind and accept, unless it does already; raises ``ListenError`` where that cannot be."""
         if self._servers:
             return
+        self._book.stopping = False
         loop = asyncio.get_running_loop()
+        places = [address(sock) for sock in self._sockets]
+        if places:
+            self._host, self._port = places[0]
         try:
-            if self._sockets:
-                for sock in self._sockets:
-                    server = await loop.create_server(self._protocol, sock=sock, backlog=_BACKLOG)
-                    self._servers.append(server)
-            else:
+            for sock in self._sockets:
+                server = await loop.create_server(self._protocol, sock=sock, backlog=_BACKLOG)
+                self._servers.append(server)
+            if not self._sockets:
                 server = await loop.create_server(
                     self._protocol, self._host or None, self._port, backlog=_BACKLOG
                 )
                 self._servers.append(server)
         except OSError as error:
-            raise self._cannot_listen(error) from error
+            raise cannot_listen(self._host, self._port, error) from error
         self._port = int(self._servers[0].sockets[0].getsockname()[1])
 
     def _protocol(self) -> BoundedProtocol:
         return BoundedProtocol(self._config, self._state, self._book)
 
-    def _cannot_listen(self, error: OSError) -> ListenError:
-        # From Python 3.13 on, asyncio leaves the number out where no address is this machine's.
-        number = errno.EADDRNOTAVAIL if error.errno is None else error.errno
-        if isinstance(error, socket.gaierror):
-            reason = "the host's name is not known"
-        else:
-            reason = _REASONS.get(number, error.strerror or str(error))
-        told = ListenError(f"cannot listen on {self._host}:{self._port}: {reason}")
-        told.errno = number
-        return told
+    async def wind_down(self) -> None:
+        """Let every connection's next answer be its last, and close those that wait for none.
+
+        An inherited socket is let go of: who comes now waits in its backlog for whoever accepts
+        next. One of our own still accepts, for else callers would be refused without a word.
+        """
+        self._book.stopping = True
+        if self.inherited:
+            self._stop_accepting()
+        await self._settle()
+        for connection in self._connections():
+            connection.shutdown()
 
     async def stop(self, grace: float) -> None:
         """Accept no more, let running requests finish for ``grace`` seconds, then cut them.
 
         A caller that is cut before anything was sent to it gets 503 and is told to come back.
         """
+        self._stop_accepting()
+        await self.wind_down()
         for server in self._servers:
-            server.close()
-        for connection in self._connections():
-            connection.shutdown()
+            server.close()  # of an inherited socket our copy alone
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._all_gone()
@@ -158,6 +165,21 @@ class Listener:
         if tasks:
             await asyncio.wait(tasks, timeout=_LAST_WORDS)
         self._servers.clear()
+
+    def _stop_accepting(self) -> None:
+        """Look no more whether somebody comes; the servers stay open.
+
+        Closed at once, asyncio would drop whom it has accepted and not yet let in.
+        """
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            for sock in server.sockets:
+                loop.remove_reader(sock.fileno())
+
+    async def _settle(self) -> None:
+        """Let those in who were accepted, and read what has come: it is to be answered."""
+        for _ in range(_TURNS):
+            await self._book.clock.sleep(0)
 
     def _connections(self) -> list[BoundedProtocol]:
         return [one for one in self._state.connections if isinstance(one, BoundedProtocol)]
@@ -178,12 +200,15 @@ async def run_until_signal(
     listeners: Sequence[Listener],
     *,
     grace: float,
+    on_signal: Callable[[], Awaitable[None]] | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within ``grace`` seconds; a second signal hurries.
 
-    ``on_stop`` is awaited first, while everything still listens. Listeners stop in the order given,
-    so that the operators' one, last, still tells what is going on. Raises ``ListenError``.
+    ``on_signal`` is awaited first: until it returns, or a second signal comes, everything is served
+    as before. Then the listeners wind down, and ``on_stop`` is awaited while those with a socket of
+    their own still accept. They stop in the order given, so that the operators' one, last, still
+    tells what is going on. Raises ``ListenError``.
     """
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[None] = asyncio.Queue()
@@ -193,6 +218,8 @@ async def run_until_signal(
         for listener in listeners:
             await listener.start()
         await signals.get()
+        if on_signal is not None:
+            await _first_of(on_signal(), signals.get())
         await _first_of(_stop_all(listeners, grace, on_stop), signals.get())
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -204,6 +231,7 @@ async def _stop_all(
     listeners: Sequence[Listener], grace: float, on_stop: Callable[[], Awaitable[None]] | None
 ) -> None:
     until = asyncio.get_running_loop().time() + grace
+    await asyncio.gather(*(listener.wind_down() for listener in listeners))
     if on_stop is not None:
         await on_stop()
     for listener in listeners:

@@ -68,6 +68,7 @@ class Book:
     faults: int = 0  # heads or bodies that were no HTTP, too large or too slow
     cut: int = 0  # readers that took nothing
     lingering: int = 0  # closing, while the client still sends
+    stopping: bool = False  # each answer is its connection's last
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     _second: int = -1
     _date: list[tuple[bytes, bytes]] = field(default_factory=list)

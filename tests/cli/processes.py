@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
@@ -13,13 +14,24 @@ from tests.repo.source import ROOT
 
 PATIENCE = 30  # seconds; a test that waits longer has failed
 
+# What systemd does between fork and exec; the process keeps its number.
+HAND_OVER = """
+import fcntl, os, sys
+given = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in sys.argv[1].split(",")]
+for number, descriptor in enumerate(given, start=3):
+    os.dup2(descriptor, number)
+    os.close(descriptor)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(given)))
+os.execv(sys.executable, [sys.executable, "-m", "gateway", *sys.argv[2:]])
+"""
+
 
 def environment(**more: str) -> Mapping[str, str]:
     """Ours, from which the project is found, without proxies or settings of this machine."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith("_proxy") and not name.startswith("GATEWAY__")
+        if not name.lower().endswith("_proxy") and not name.startswith(("GATEWAY_", "LISTEN_"))
     }
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **more}
 
@@ -78,11 +90,19 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *arguments: str, **more: str) -> Iterator[Process]:
-    """Start a command in ``folder``; it is killed at the end if it still runs."""
+def running(
+    folder: Path, *arguments: str, sockets: Sequence[socket.socket] = (), **more: str
+) -> Iterator[Process]:
+    """Start a command in ``folder``; it is killed at the end if it still runs.
+
+    ``sockets`` are handed over as systemd does it; we go on holding them.
+    """
+    numbers = [sock.fileno() for sock in sockets]
+    how = ["-c", HAND_OVER, ",".join(map(str, numbers))] if numbers else ["-m", "gateway"]
     with subprocess.Popen(
-        [sys.executable, "-m", "gateway", *arguments],
+        [sys.executable, *how, *arguments],
         cwd=folder,
+        pass_fds=numbers,
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

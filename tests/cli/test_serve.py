@@ -1,13 +1,8 @@
 import asyncio
-import contextlib
 import json
 import signal
 import socket
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import openai
 import pytest
@@ -15,43 +10,10 @@ import pytest
 import gateway as package
 from gateway.simulator.app import Simulator
 from tests.cli.conftest import KEY
-from tests.cli.processes import PATIENCE, Process, gateway, running
+from tests.cli.processes import PATIENCE, gateway, running
+from tests.cli.served import serving
 
 PROMPT = "a lighthouse nobody may read of"
-
-
-class Served:
-    """``serve`` in a process of its own, and what its log says."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        clients = json.loads(process.until('"clients"'))
-        operators = json.loads(process.until('"operators"'))
-        self.url: str = clients["url"]
-        self.operators: str = operators["url"]
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.process.out]
-
-    def told(self, event: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines() if line["event"] == event]
-
-    def client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0)
-
-    def probe(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"{self.operators}{path}", timeout=PATIENCE) as answer:  # noqa: S310 - our own address
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-
-@contextlib.contextmanager
-def serving(config: Path) -> Iterator[Served]:
-    with running(config.parent, "serve", "--config", config.name) as process:
-        yield Served(process)
 
 
 async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
@@ -153,6 +115,27 @@ def test_a_configuration_with_faults_is_told_with_all_of_them(config: Path) -> N
     assert "config.yaml:1: server.port" in done.stderr
     assert "upstream.api_key: is required" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_script_of_fail_points_that_cannot_be_read_ends_it_before_it_listens(
+    config: Path,
+) -> None:
+    script = "create.sent=burn"
+    done = gateway(config.parent, "serve", "--config", config.name, GATEWAY_FAILPOINTS=script)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "GATEWAY_FAILPOINTS: 'create.sent=burn': after = comes one of kill, raise, enospc, sleep\n"
+    )
+
+
+async def test_armed_fail_points_are_a_warning_in_the_log(config: Path) -> None:
+    script = "create.sent=kill:3"
+    command = ("serve", "--config", config.name)
+    with running(config.parent, *command, GATEWAY_FAILPOINTS=script) as process:
+        told = json.loads(process.until('"failpoints_armed"'))
+        assert (told["level"], told["script"]) == ("warning", script)
+        process.until('"operators"')
+        assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
 
 
 async def test_for_people_the_log_is_plain_lines(config: Path) -> None:

@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import typing
 from collections.abc import Iterable, Iterator
+from types import ModuleType
 
 from gateway import errors, facts
 from gateway import events as gateway_events
@@ -92,10 +93,15 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def _is_fact_of(kind: object, module: ModuleType) -> bool:
+    public = isinstance(kind, type) and not kind.__name__.startswith("_")
+    return public and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+
+
 def events() -> dict[str, str]:
     """The names of the log's lines, and how loud each is: empty where that varies."""
     from_parts: list[type] = [facts.RequestEnded, facts.Crashed]
-    from_serve: list[type] = [serve.Started, serve.Listening, serve.Stopping, serve.Stopped]
+    from_serve: list[type] = [kind for kind in vars(serve).values() if _is_fact_of(kind, serve)]
     of_tasks = [
         kind
         for kind in vars(gateway_events).values()

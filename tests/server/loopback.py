@@ -47,6 +47,29 @@ async def echo(scope: MutableMapping[str, Any], receive: Receive, send: Send) ->
     await answer(send, body=json.dumps(seen).encode())
 
 
+def listener_for(app: App, **given: Any) -> Listener:
+    settings = {"host": "127.0.0.1", "port": 0, **given}
+    return Listener(app, bounds=ServerBounds(), clock=SystemClock(), **settings)
+
+
+class Slow:
+    """An application that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.go = asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self.running += 1
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        await answer(send)
+
+
 async def until(true: Callable[[], object]) -> None:
     """Wait for what other tasks are about to make true."""
     async with asyncio.timeout(PATIENCE):

@@ -4,53 +4,29 @@ import asyncio
 import errno
 import os
 import signal
-import socket
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 
-from gateway.clock import SystemClock
-from gateway.config.sections import ServerBounds
-from gateway.server.listener import Listener, ListenError, run_until_signal
+from gateway.server.listener import Listener, run_until_signal
+from gateway.server.sockets import ListenError
 from tests.server.loopback import (
     GET,
     POST,
-    App,
     Receive,
     Send,
+    Slow,
     answer,
     calling,
     echo,
+    listener_for,
     pause,
     serving,
     until,
 )
 
 Scope = MutableMapping[str, Any]
-
-
-def listener_for(app: App, **given: Any) -> Listener:
-    settings = {"host": "127.0.0.1", "port": 0, **given}
-    return Listener(app, bounds=ServerBounds(), clock=SystemClock(), **settings)
-
-
-class Slow:
-    """An application that answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.running = 0
-        self.go = asyncio.Event()
-        self.cancelled = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.running += 1
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
-        await answer(send)
 
 
 async def test_a_taken_port_is_said_in_words() -> None:
@@ -71,17 +47,6 @@ async def test_a_taken_port_is_said_in_words() -> None:
 async def test_an_address_that_cannot_be_is_said_in_words(host: str, why: str) -> None:
     with pytest.raises(ListenError, match=why):
         await listener_for(echo, host=host).start()
-
-
-async def test_an_inherited_socket_is_used() -> None:
-    sock = socket.create_server(("127.0.0.1", 0))
-    port = sock.getsockname()[1]
-    listener = listener_for(echo, sockets=[sock], host="unused", port=1)
-    await listener.start()
-    assert listener.port == port
-    async with calling(listener) as caller:
-        assert (await caller.ask(GET)).status == 200
-    await listener.stop(0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""The units for systemd say what the gateway understands."""
+
+import re
+from pathlib import Path
+
+import click
+
+from gateway.cli import main, serve
+from gateway.cli.machine import SPARE_FILES
+from gateway.cli.options import EXIT_FAULTS
+from gateway.config.inheritance import Sockets, sockets
+from gateway.config.loader import load
+from gateway.config.sections import Config, Drain, Server
+from tests.repo.source import ROOT
+
+KEYS = "keys: [{name: studio, key: sk-igw-studio}]\n"
+
+
+def unit(kind: str) -> dict[str, list[str]]:
+    """The settings of a unit; some come more than once."""
+    text = (ROOT / f"deploy/image-gateway.{kind}").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def configured(credentials: Path) -> Config:
+    """What the service's process comes to, with its credentials in this folder."""
+    for line in unit("service")["LoadCredential"]:
+        (credentials / line.partition(":")[0]).write_text("sk-vendor")
+    (credentials / "config.yaml").write_text(KEYS)
+    pairs = [line.partition("=") for line in unit("service")["Environment"]]
+    environ = {name: value.replace("%d", str(credentials)) for name, _, value in pairs}
+    return load(str(credentials / "config.yaml"), environ).config
+
+
+def test_the_socket_is_handed_over_under_a_name_that_serve_knows() -> None:
+    (name,) = unit("socket")["FileDescriptorName"]
+    environ = {"LISTEN_PID": "17", "LISTEN_FDS": "1", "LISTEN_FDNAMES": name}
+    assert sockets(environ, 17) == Sockets(clients=(3,))
+    assert "Accept" not in unit("socket")
+    assert unit("socket")["ListenStream"] == [f"{Server().host}:{Server().port}"]
+    assert unit("service")["Requires"] == ["image-gateway.socket"]
+
+
+def test_the_service_calls_a_command_as_it_wants_to_be_called(tmp_path: Path) -> None:
+    (line,) = unit("service")["ExecStart"]
+    program, name, *arguments = line.replace("%d", str(tmp_path)).split()
+    assert Path(program).name == "image-gateway"
+    command = main.get_command(click.Context(main), name)
+    assert command is serve.command
+    assert command.make_context(name, arguments).params == {"path": f"{tmp_path}/config.yaml"}
+
+
+def test_its_secrets_come_by_file(tmp_path: Path) -> None:
+    assert configured(tmp_path).upstream.api_key.get_secret_value() == "sk-vendor"
+
+
+def test_systemd_waits_longer_than_the_stop_may_take() -> None:
+    (seconds,) = unit("service")["TimeoutStopSec"]
+    assert int(seconds) >= Drain().delay + serve.GRACE + 10
+
+
+def test_the_files_that_may_be_open_are_enough(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    needed = config.server.bounds.connections + config.upstream.polling.concurrency + SPARE_FILES
+    (limit,) = unit("service")["LimitNOFILE"]
+    assert int(limit) >= needed
+
+
+def test_a_start_that_cannot_help_is_not_tried() -> None:
+    assert unit("service")["RestartPreventExitStatus"] == [str(EXIT_FAULTS)]
