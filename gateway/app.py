@@ -125,10 +125,6 @@ class Gateway:
         await self._recovery.recover()
 
     def announce_drain(self) -> None:
-        """Let ``/readyz`` say that the process is about to stop; nothing else changes."""
-        self._draining = True
-
-    def announce_drain(self) -> None:
         """Say that the process is about to stop: ``/readyz`` fails, and all is served as before."""
         self._draining = True
 

@@ -133,6 +133,7 @@ def _config(wanted: Wanted, vendor: str, speed: float) -> Config:
             },
             "keys": [{"name": "demo", "key": wanted.key}],
             "images": {"folder": _shelf(wanted)},
+            "state": {"url": "memory://"},  # the simulated vendor forgets everything too
         }
     )
 

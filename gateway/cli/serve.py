@@ -26,6 +26,7 @@ from gateway.ops.logs import configure
 from gateway.server.framing import Application
 from gateway.server.listener import Listener, run_until_signal
 from gateway.server.sockets import ListenError
+from gateway.state.base import LedgerFault
 
 GRACE = 10.0
 
@@ -117,6 +118,9 @@ async def _serve(config: Config, given: Inherited) -> int:
         await run_until_signal(listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain)
     except ListenError as error:
         click.echo(str(error), err=True)
+        return EXIT_FAILED
+    except LedgerFault as fault:
+        click.echo(f"ledger: {fault.message}\n{fault.advice}", err=True)
         return EXIT_FAILED
     finally:
         await gateway.stop()

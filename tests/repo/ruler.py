@@ -30,7 +30,7 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.runner:Runner._work": "a job always ends, and its caller hears how",
     "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
     "gateway.state.commit:Committer._apply": "one entry's fault leaves the rest of its batch",
-    "gateway.state.writer:Writer._run": "whoever waits for the ledger is told, whatever happened",
+    "gateway.state.writer:Writer._take": "whoever waits for the ledger is told, whatever happened",
     "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",
     "gateway.web.clients:_interruptions": "both engines let errors through that nobody documents",
 }
