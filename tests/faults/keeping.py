@@ -38,7 +38,7 @@ class Command:
     log: Path
     program: str | None = None
     environment: Mapping[str, str] | None = None
-    socket: socket.socket | None = None
+    inherited: socket.socket | None = None
     warm: bool = False
 
     def order(self) -> dict[str, object]:
@@ -49,7 +49,7 @@ class Command:
             "folder": str(self.folder),
             "log": str(self.log),
             "environment": {**clean_environment(), **(self.environment or {})},
-            "socket": self.socket.fileno() if self.socket is not None else None,
+            "socket": self.inherited.fileno() if self.inherited is not None else None,
             "warm": self.warm,
         }
 

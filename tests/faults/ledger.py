@@ -6,7 +6,7 @@ Owns: the questions put to it. Must not know: the gateway's own reader, which ma
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _TASKS = """
@@ -39,7 +39,8 @@ def entries(path: Path) -> list[Entry]:
         tokens: dict[str, list[str]] = {}
         for task_id, token in ledger.execute(_PICTURES):
             tokens.setdefault(task_id, []).append(token)
-        return [Entry(*row, tuple(tokens.get(row[0], ()))) for row in ledger.execute(_TASKS)]
+        rows = ledger.execute(_TASKS).fetchall()
+    return [replace(Entry(*row), tokens=tuple(tokens.get(row[0], ()))) for row in rows]
 
 
 def unfinished(path: Path) -> int:

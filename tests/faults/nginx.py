@@ -82,7 +82,7 @@ async def proxying(folder: Path, upstream: str, *, read_timeout: int) -> AsyncIt
                     program=str(nginx.path),
                     # The way in which nginx hands its sockets to a newer nginx.
                     environment={**nginx.environment, "NGINX": "3;"},
-                    socket=sock,
+                    inherited=sock,
                 )
             )
             clock = SystemClock()

@@ -93,7 +93,7 @@ class Supervisor:
                 self.folder,
                 self.folder / f"gateway-{self.starts:03}.log",
                 environment={**environment, "TMPDIR": str(self.folder)},
-                socket=self._socket,
+                inherited=self._socket,
                 warm=self._warm if warm is None else warm,
             )
         )
