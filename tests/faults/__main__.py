@@ -41,6 +41,7 @@ def main(
         return _WRONG_CALL
     if not options.resume:
         records.begin(asked)
+        reports.forget(folder)
     _say(f"seed {asked.seed}, {'full' if asked.full else 'light'} numbers, {len(wanted)} proofs")
     try:
         asyncio.run(_all(asked, wanted, records, folder))

@@ -102,10 +102,10 @@ async def settle(
     Every reply counts, also an earlier one to the same wish.
     """
     findings.count("wishes", len(wishes))
-    for reply in replies:
-        if reply.error is not None:
-            findings.count("calls that failed for the user")
-            findings.count(f"told {reply.error}")
+    errors = [reply.error for reply in replies if reply.error is not None]
+    findings.count("calls that failed for the user", len(errors))
+    for error in errors:
+        findings.count(f"told {error}")
     try:
         left = await quiet(supervisor)
         known = await asyncio.to_thread(ledger.entries, supervisor.ledger)

@@ -19,6 +19,7 @@ from gateway import __version__
 from tests.faults.proving import Findings, Proof
 from tests.faults.records import Asked, Part
 
+_NAMES = ("report.json", "report.txt")
 _SHOWN = 20  # breaches of one proof, in the report for people
 
 
@@ -64,10 +65,16 @@ def versions() -> dict[str, str]:
     }
 
 
+def forget(folder: Path) -> None:
+    """Remove an older run's report: it says nothing of a run that has begun."""
+    for name in _NAMES:
+        (folder / name).unlink(missing_ok=True)
+
+
 def write(folder: Path, asked: Asked, results: Sequence[Result]) -> Path:
     """Write ``report.json`` and ``report.txt``; gives the latter."""
-    (folder / "report.json").write_text(json.dumps(for_machines(asked, results), indent=1), "utf-8")
-    text = folder / "report.txt"
+    machines, text = (folder / name for name in _NAMES)
+    machines.write_text(json.dumps(for_machines(asked, results), indent=1), "utf-8")
     text.write_text(for_people(asked, results), "utf-8")
     return text
 

@@ -143,7 +143,7 @@ async def test_a_gateway_that_ends_at_start_is_told_with_its_last_words(tmp_path
 async def test_a_fail_point_kills_where_it_was_told(tmp_path: Path) -> None:
     async with supervising(tmp_path / "world") as supervisor:
         await supervisor.vendor.takes(WISH.seconds)
-        await supervisor.start_ready(failpoints="create.marked=kill:1")
+        await supervisor.start_ready(failpoints="intent.written=kill:1")
         async with using(supervisor.url) as user:
             asked = asyncio.create_task(user.ask(WISH))
             assert await supervisor.process.wait() == -signal.SIGKILL

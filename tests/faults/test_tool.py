@@ -124,6 +124,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     proofs = [proof(deed=be_interrupted_once), proof("second", promise="R2")]
+    (tmp_path / "report.json").write_text("an older one")
     assert main(["--full", "--only", "R1", "--seed", "7"], proofs, tmp_path) == 130
     assert not (tmp_path / "report.json").exists()
     assert main(["--resume"], proofs, tmp_path) == 0

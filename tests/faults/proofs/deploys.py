@@ -5,7 +5,7 @@ from tests.faults.load import Crowd, loading, steady
 from tests.faults.proving import Assignment, Findings, Proof
 from tests.faults.supervisor import supervising
 
-_BETWEEN = 2.5  # seconds: longer than a wish, so that none of an SDK's three tries meets a third
+_BETWEEN = 2.0  # seconds: longer than a wish, so that none of an SDK's three tries meets a third
 _GOAL = 10.0
 
 

@@ -21,8 +21,8 @@ async def resume(assignment: Assignment) -> Findings:
     """All tasks at once, undisturbed; then as many again, and a SIGKILL when all of them run."""
     findings, count = Findings(), assignment.trials
     # Long enough for all to be running at once; some end while nobody is there to notice.
-    least = 1.5 + count / 40
-    seconds = [round(least + step / 2, 2) for step in range(4)]
+    least = 1.2 + count / 30
+    seconds = [round(least + step / 2, 2) for step in range(3)]
     # Asked seldom where there are many: else the questions would be what is measured.
     polling = {"scale": 0.1 if count <= _FEW else 0.5}
     dice = random.Random(f"{assignment.seed}/{assignment.first}")  # noqa: S311 - repeatable
