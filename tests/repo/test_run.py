@@ -114,6 +114,16 @@ def test_an_environment_for_the_demo_grows_where_it_is_for_the_tests(project: Pr
     assert project.environments() == 1
 
 
+def test_the_proofs_get_the_environment_of_the_tests_and_their_arguments(project: Project) -> None:
+    proofs = project.root / "tests/faults"
+    proofs.mkdir(parents=True)
+    (proofs / "__main__.py").write_text(GATEWAY)
+    done = project.run("prove", "--only", "R3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f'[["--only", "R3"], "{project.root}"]\n'
+    assert project.installs() == ["requirements-dev.lock"]
+
+
 def test_a_changed_lock_is_noticed(project: Project) -> None:
     project.run("demo")
     (project.root / "requirements.lock").write_text("one==2\n")

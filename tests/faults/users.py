@@ -1,0 +1,160 @@
+"""Users: those who ask with OpenAI's own SDK, and one at the level of bytes who slams the door.
+
+Owns: how they ask, how patient they are, and what they were told. Must not know: processes, books.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from gateway.clock import SystemClock
+from tests.e2e.pictures import drawn_png
+from tests.faults.supervisor import KEY
+from tests.faults.wishes import OPTIONS, Wish
+
+_T = TypeVar("_T")
+_NO_GOODBYE = struct.pack("ii", 1, 0)
+_HINT = "x-stainless-read-timeout"
+_RETRY_COUNT = "x-stainless-retry-count"
+_CROWD = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a user was told in the end: the pictures' digest, or the error's name."""
+
+    wish: Wish
+    seconds: float
+    digest: str | None = None
+    error: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.error is None
+
+
+class User:
+    """An SDK's client; may be asked several wishes at once. See ``using``.
+
+    A ``silent`` one does not declare its time-out, so that the time-out really happens.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float | None = None, max_retries: int = 2, silent: bool = False
+    ) -> None:
+        self._clock = SystemClock()
+        # Nobody speaks TLS here; reading the world's certificates for each user takes long.
+        bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        hooks = {"request": [_say_nothing_of_time]} if silent else {}
+        self._sdk = openai.AsyncOpenAI(
+            base_url=f"{url}/v1",
+            api_key=KEY,
+            timeout=openai.DEFAULT_TIMEOUT if timeout is None else timeout,
+            max_retries=max_retries,
+            http_client=openai.DefaultAsyncHttpxClient(
+                verify=bare, trust_env=False, event_hooks=hooks
+            ),
+        )
+
+    async def ask(self, wish: Wish, *, retry_count: int | None = None) -> Reply:
+        """Ask, with the SDK's own retries. ``retry_count`` says that it was asked before."""
+        begun = self._clock.monotonic()
+        more = {} if retry_count is None else {_RETRY_COUNT: str(retry_count)}
+        try:
+            made = await self._made(wish, more)
+        except openai.OpenAIError as error:
+            return Reply(wish, self._clock.monotonic() - begun, error=_name(error))
+        pictures = [base64.b64decode(item.b64_json, validate=True) for item in made.data]
+        digest = hashlib.sha256(b"/".join(pictures)).hexdigest()
+        return Reply(wish, self._clock.monotonic() - begun, digest=digest)
+
+    async def _made(self, wish: Wish, headers: dict[str, str]) -> Any:
+        images = self._sdk.images
+        if not wish.edit:
+            return await images.generate(prompt=wish.prompt, extra_headers=headers, **OPTIONS)
+        picture = ("one.png", io.BytesIO(drawn_png((64, 48))), "image/png")
+        return await images.edit(
+            image=picture, prompt=wish.prompt, extra_headers=headers, **OPTIONS
+        )
+
+    async def leave(self) -> None:
+        await self._sdk.close()
+
+
+@contextlib.asynccontextmanager
+async def using(url: str, **manners: Any) -> AsyncIterator[User]:
+    """A user, who leaves in the end."""
+    user = User(url, **manners)
+    try:
+        yield user
+    finally:
+        await user.leave()
+
+
+async def _say_nothing_of_time(request: httpx2.Request) -> None:
+    request.headers.pop(_HINT, None)
+
+
+def _name(error: openai.OpenAIError) -> str:
+    name = type(error).__name__
+    if isinstance(error, openai.APIStatusError):
+        return f"{name} {error.status_code} {error.code}"
+    return name
+
+
+async def slam(url: str, wish: Wish, moment: float) -> None:
+    """Ask as an SDK's first try does, and cut the connection after ``moment`` seconds."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        writer.write(_request(place.netloc, wish))
+        await SystemClock().sleep(moment)
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_GOODBYE)
+    finally:
+        writer.transport.abort()
+        del reader
+
+
+def _request(host: str, wish: Wish) -> bytes:
+    body = json.dumps(wish.body).encode()
+    lines = (
+        "POST /v1/images/generations HTTP/1.1",
+        f"host: {host}",
+        f"authorization: Bearer {KEY}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        f"{_RETRY_COUNT}: 0",
+    )
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def crowd(
+    work: Iterable[_T], one: Callable[[_T], Awaitable[Reply]], at_once: int = _CROWD
+) -> list[Reply]:
+    """Do all the work, by so many users at once."""
+    waiting = iter(work)
+    replies: list[Reply] = []
+
+    async def user() -> None:
+        for piece in waiting:
+            reply = await one(piece)
+            replies.append(reply)
+
+    async with asyncio.TaskGroup() as users:
+        for _ in range(at_once):
+            users.create_task(user())
+    return replies
