@@ -1,131 +1,32 @@
 """A proxy on loopback between the gateway and its vendor that misbehaves as it is told.
 
-Owns: what happens to bytes and connections. Must not know: tasks, money, more of HTTP than where a
-head and a body end. Every request is given a connection of its own (``connection: close`` is put
-in), so that each can be met by a mishap of its own. Nothing is left to chance but ``share``, and
-that is drawn from the seed.
+Owns: what happens to bytes and connections. Must not know: which mishap is due (``mishaps.py``),
+tasks, money. Every request is given a connection of its own (``connection: close`` is put in), so
+that each can be met by a mishap of its own.
 """
 
 import asyncio
 import contextlib
-import random
 import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from gateway.clock import Clock, SystemClock
+from tests.faults.mishaps import (
+    AFTER_HEAD,
+    Choose,
+    Mishap,
+    Request,
+    Script,
+    head_of,
+    read_request,
+)
 
-Place: TypeAlias = Literal["create", "status", "upload", "file", "other"]
-Kind: TypeAlias = Literal[
-    "late",  # the request is passed on only after ``seconds``
-    "slow_request",  # it is passed on in drops
-    "drip",  # the answer comes in drops, from byte ``at`` on
-    "reset",  # the connection is reset after ``at`` bytes of the answer
-    "close",  # it is closed after ``at`` bytes of the answer
-    "silence",  # nothing is answered, for as long as the caller stays
-    "say",  # ``text`` is answered, then ``filler`` for ever if there is any
-    "spoil",  # the answer's body is changed by ``spoiled``, its length told rightly
-    "twice",  # the request is passed on twice, and the second answer given
-    "hang_up",  # closed before anything was read
-    "slam",  # reset before anything was read
-]
-AFTER_HEAD = -1
-"""``at`` of a drip that begins with the body."""
-
-_UNREAD = {"hang_up", "slam"}
 _RESET = struct.pack("ii", 1, 0)
 _PIECE = 64 * 1024
-_HEAD_ENDS = b"\r\n\r\n"
 _BACKLOG = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Mishap:
-    """It strikes ``times`` times (None: always) after letting ``after`` requests pass.
-
-    ``where`` None is anywhere; ``hang_up`` and ``slam`` cannot be aimed, for nothing was read yet.
-    ``step`` bytes come every ``seconds`` in a drip. ``forwarded``: the vendor gets the request
-    whole, whatever becomes of its answer.
-    """
-
-    kind: Kind
-    where: Place | None = None
-    times: int | None = None
-    after: int = 0
-    share: float = 1.0
-    at: int = 0
-    step: int = 1
-    seconds: float = 0.0
-    forwarded: bool = True
-    text: bytes = b""
-    filler: bytes = b""
-    spoiled: Callable[[bytes], bytes] = bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came in; ``raw`` is all of it."""
-
-    method: str
-    path: str
-    raw: bytes
-
-    @property
-    def place(self) -> Place:
-        """What it asks the vendor for."""
-        match self.method, self.path.strip("/").split("/"):
-            case "POST", ["v1", "images", "generations"]:
-                return "create"
-            case "GET", ["v1", "images", "generations", _]:
-                return "status"
-            case "POST", ["v1", "uploads", "images"]:
-                return "upload"
-            case "GET", ["files", *_]:
-                return "file"
-        return "other"
-
-
-Choose: TypeAlias = Callable[[Request | None], Mishap | None]
-"""Chooses for a request, or (None) for a connection of which nothing was read yet."""
-
-
-@dataclass(slots=True)
-class _Line:
-    """A mishap, the requests it could have struck, and those it was chosen for."""
-
-    mishap: Mishap
-    seen: int = 0
-    chosen: int = 0
-
-    def concerns(self, request: Request | None) -> bool:
-        mishap = self.mishap
-        if (mishap.kind in _UNREAD) is not (request is None):
-            return False
-        aimed = request is None or mishap.where in {None, request.place}
-        return aimed and (mishap.times is None or self.chosen < mishap.times)
-
-
-class Script:
-    """Mishaps in order; the first that is due strikes."""
-
-    def __init__(self, mishaps: Sequence[Mishap], seed: int) -> None:
-        self._lines = [_Line(mishap) for mishap in mishaps]
-        self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
-
-    def __call__(self, request: Request | None) -> Mishap | None:
-        """Choose, and count what was let pass and what was chosen."""
-        for line in self._lines:
-            if not line.concerns(request):
-                continue
-            line.seen += 1
-            if line.seen > line.mishap.after and self._dice.random() < line.mishap.share:
-                line.chosen += 1
-                return line.mishap
-        return None
 
 
 class Proxy:
@@ -252,11 +153,13 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._clock = clock
+        self._struck = False
 
     async def serve(self) -> None:
         request = await read_request(self._reader)
         self._proxy.asked[f"{request.method} {request.path}"] += 1
-        acting = asyncio.ensure_future(self._act(request, self._proxy.choose(request)))
+        mishap = self._proxy.choose(request)
+        acting = asyncio.ensure_future(self._act(request, mishap))
         leaving = asyncio.ensure_future(self._reader.read(1))
         try:
             await asyncio.wait({acting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -266,6 +169,9 @@ class _Connection:
             acting.cancel()
             leaving.cancel()
             await asyncio.gather(acting, leaving, return_exceptions=True)
+            script = self._proxy.choose
+            if mishap is not None and not self._struck and isinstance(script, Script):
+                script.give_back(mishap)
 
     async def _act(self, request: Request, mishap: Mishap | None) -> None:
         match mishap:
@@ -300,9 +206,9 @@ class _Connection:
                     await self._clock.sleep(mishap.seconds)
             case "spoil":
                 self._strike(mishap)
-                await self._write(respoken(answer, mishap.spoiled))
+                await self._write(mishap.spoiled(answer))
             case "drip":
-                start = _head_of(answer) if mishap.at == AFTER_HEAD else mishap.at
+                start = head_of(answer) if mishap.at == AFTER_HEAD else mishap.at
                 await self._write(answer[:start])
                 self._strike(mishap)
                 await self._drip(self._writer, answer[start:], mishap)
@@ -352,47 +258,6 @@ class _Connection:
 
     def _strike(self, mishap: Mishap) -> None:
         self._proxy.struck[mishap.kind] += 1
-
-
-async def read_request(reader: asyncio.StreamReader) -> Request:
-    """Read one request whole; as it is passed on, it asks for the connection's end."""
-    head = await reader.readuntil(_HEAD_ENDS)
-    lines = head[: -len(_HEAD_ENDS)].split(b"\r\n")
-    kept = [line for line in lines[1:] if not line.lower().startswith(b"connection:")]
-    body = b""
-    for line in kept:
-        name, _, value = line.lower().partition(b":")
-        if name == b"content-length":
-            body = await reader.readexactly(int(value))
-        elif name == b"transfer-encoding":
-            body = await _chunked(reader)
-    method, path, _ = lines[0].decode("latin-1").split(" ", 2)
-    raw = b"\r\n".join([lines[0], *kept, b"connection: close", b"", body])
-    return Request(method, path.partition("?")[0], raw)
-
-
-async def _chunked(reader: asyncio.StreamReader) -> bytes:
-    body = b""
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = int(line.partition(b";")[0], 16)
-        body += line + await reader.readexactly(size + 2)
-        if size == 0:
-            return body
-
-
-def respoken(answer: bytes, spoiled: Callable[[bytes], bytes]) -> bytes:
-    """The answer with another body, and that one's length."""
-    end = _head_of(answer)
-    lines = answer[:end].rstrip(b"\r\n").split(b"\r\n")
-    body = spoiled(answer[end:])
-    kept = [line for line in lines if not line.lower().startswith(b"content-length:")]
-    return b"\r\n".join([*kept, b"content-length: %d" % len(body), b"", body])
-
-
-def _head_of(answer: bytes) -> int:
-    """Where an answer's body begins."""
-    return answer.index(_HEAD_ENDS) + len(_HEAD_ENDS)
 
 
 async def _read(pieces: AsyncGenerator[bytes, None]) -> bytes:

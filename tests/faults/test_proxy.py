@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from gateway.clock import SystemClock
-from tests.faults.proxy import AFTER_HEAD, Mishap, Proxy, proxying, respoken
+from tests.faults.mishaps import AFTER_HEAD, Mishap, Request, body_of, respoken
+from tests.faults.proxy import Proxy, proxying
 
 CREATE = "/v1/images/generations"
 CLOCK = SystemClock()
@@ -221,12 +222,18 @@ async def test_it_can_talk_without_end(pair: tuple[Proxy, Vendor]) -> None:
     assert far.got == []
 
 
-async def test_a_spoiled_body_has_its_right_length(pair: tuple[Proxy, Vendor]) -> None:
+async def test_a_spoiled_answer_is_what_was_made_of_it(pair: tuple[Proxy, Vendor]) -> None:
     proxy, _ = pair
-    proxy.script(Mishap("spoil", spoiled=lambda body: body[:4]))
+    proxy.script(Mishap("spoil", spoiled=lambda answer: respoken(answer, body_of(answer)[:4])))
     answer = await post(proxy)
     assert (answer.content, answer.headers["content-length"]) == (b'{"nu', "4")
-    assert respoken(b"H\r\nContent-Length: 9\r\n\r\nx", bytes) == b"H\r\ncontent-length: 1\r\n\r\nx"
+
+
+def test_a_length_and_a_type_may_be_told_wrongly() -> None:
+    answer = b"H\r\nContent-Length: 9\r\n\r\nx"
+    assert respoken(answer, b"ab") == b"H\r\ncontent-length: 2\r\n\r\nab"
+    told = respoken(answer, body_of(answer), told=7, media_type="a/b")
+    assert told == b"H\r\ncontent-length: 7\r\ncontent-type: a/b\r\n\r\nx"
 
 
 async def test_a_request_may_reach_the_vendor_twice(pair: tuple[Proxy, Vendor]) -> None:
@@ -241,6 +248,18 @@ async def test_a_mishap_waits_its_turn_and_strikes_so_often(pair: tuple[Proxy, V
     text = b"HTTP/1.1 418 Teapot\r\ncontent-length: 0\r\n\r\n"
     proxy.script(Mishap("say", after=2, times=1, text=text))
     assert [(await post(proxy)).status_code for _ in range(4)] == [200, 200, 418, 200]
+
+
+async def test_a_mishap_that_could_not_strike_is_for_the_next(pair: tuple[Proxy, Vendor]) -> None:
+    proxy, _ = pair
+    proxy.script(Mishap("late", times=1, seconds=0.05), Mishap("close", times=1, at=60))
+    assert (await post(proxy)).status_code == 200
+    assert proxy.struck == {"late": 1}
+    long = Mishap("reset", times=1, at=600)
+    proxy.script(long)
+    await post(proxy)
+    assert proxy.struck["reset"] == 0
+    assert proxy.choose(Request("POST", CREATE, b"")) is long
 
 
 async def test_chance_is_the_seeds() -> None:
