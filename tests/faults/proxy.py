@@ -258,6 +258,7 @@ class _Connection:
 
     def _strike(self, mishap: Mishap) -> None:
         self._proxy.struck[mishap.kind] += 1
+        self._struck = True
 
 
 async def _read(pieces: AsyncGenerator[bytes, None]) -> bytes:
