@@ -8,7 +8,7 @@ import functools
 import gzip
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any, Literal, TypeAlias
 
@@ -254,9 +254,9 @@ def _refused(kind: str, **more: Any) -> Make:
 
 def _asking() -> tuple[Case, ...]:
     """Questions about a task that was bought go wrong; nothing of it ends the task."""
-    regress = _line("status", "word", 3, after=1, word="queued")
-    slow = _line("create", "slow", seconds=0.8)
-    return (
+    working = _line("status", "word", 1, word="in_progress")
+    waiting = _line("status", "word", 3, word="queued")
+    asked = (
         Case("status_half_json", WELL, _vendor(_line("status", "garbage", 3))),
         Case("status_wrong_types", WELL, _vendor(_line("status", "wrong_types", 3))),
         Case("status_html_502", WELL, _vendor(_line("status", "bad_gateway", 5))),
@@ -282,7 +282,7 @@ def _asking() -> tuple[Case, ...]:
             _vendor(_line("status", "throttled", 3, retry_after="soon")),
         ),
         Case("status_unknown_word", TOO_LATE, _vendor(_line("status", "word", word="thinking"))),
-        Case("status_regress", WELL, _vendor(slow, regress)),
+        Case("status_regress", WELL, _vendor(working, waiting)),
         Case("status_black_hole", WELL, _wire("silence", "status", times=1, **_BEFORE)),
         Case("status_reset_at_byte_n", WELL, _wire("reset", "status", span=(0, 600), times=2)),
         Case("status_truncated", WELL, _wire("close", "status", span=(1, 600), times=2)),
@@ -291,6 +291,18 @@ def _asking() -> tuple[Case, ...]:
         Case("status_head_drip", WELL, _wire("drip", "status", times=1, **_HEAD_DRIP)),
         Case("status_body_drip", WELL, _wire("drip", "status", times=1, **_BODY_DRIP)),
     )
+    return tuple(replace(case, make=_slowly(case.make)) for case in asked)
+
+
+def _slowly(make: Make) -> Make:
+    """The task takes long enough to be asked about."""
+    slow = _line("create", "slow", seconds=0.4)
+
+    def slowed(dice: random.Random) -> Faults:
+        faults = make(dice)
+        return replace(faults, vendor=(slow, *faults.vendor))
+
+    return slowed
 
 
 def _making() -> tuple[Case, ...]:

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import httpx
@@ -203,7 +204,7 @@ async def _trial(stand: Stand, client: Hasty, wish: _Wish, findings: Findings) -
     if not wish.struck:
         findings.breach(f"{wish.where}: nothing was spoiled")
     if end.word == SERVED:
-        corrupt = await asyncio.to_thread(_corrupt, stand, wish, delivered)
+        corrupt = await asyncio.to_thread(_corrupt, _drawn(stand, wish), delivered)
         findings.count("corrupt pictures delivered", corrupt is not None)
         if corrupt is not None:
             findings.breach(f"{wish.where}: delivered, but {corrupt}")
@@ -228,22 +229,25 @@ async def _delivered(end: End) -> list[bytes]:
     return fetched
 
 
-def _corrupt(stand: Stand, wish: _Wish, delivered: list[bytes]) -> str | None:
-    """How what was delivered differs from what the vendor drew. Nothing had to be changed here."""
+def _drawn(stand: Stand, wish: _Wish) -> list[Path]:
+    """Where the vendor keeps what it drew for a wish."""
     vendor = stand.simulator.vendor
-    drawn = [
-        kept.path.read_bytes()
+    names = [
+        name
         for task in vendor.book._tasks.values()
         if task.order.prompt == wish.prompt
         for name in task.names
-        if (kept := vendor.files.find(name)) is not None
     ]
-    if len(drawn) != 1:
-        return f"{len(drawn)} pictures were drawn"
-    if len(delivered) != 1:
-        return f"{len(delivered)} pictures came"
-    if delivered[0] != drawn[0]:
-        return f"{len(delivered[0])} bytes came, {len(drawn[0])} were drawn"
+    return [kept.path for name in names if (kept := vendor.files.find(name)) is not None]
+
+
+def _corrupt(drawn: list[Path], delivered: list[bytes]) -> str | None:
+    """How what was delivered differs from what was drawn; here nothing had to be changed."""
+    if (len(drawn), len(delivered)) != (1, 1):
+        return f"{len(drawn)} pictures were drawn, {len(delivered)} came"
+    whole = drawn[0].read_bytes()
+    if delivered[0] != whole:
+        return f"{len(delivered[0])} bytes came, {len(whole)} were drawn"
     return None
 
 
