@@ -191,7 +191,7 @@ async def trial(scene: Scene, number: int) -> None:
         async with asyncio.timeout(_WEDGED):
             if not faults.from_task and faults.lasting is None:
                 await breaking
-            end = await _wished(scene, prompt, retries)
+            end = await _wished(scene, prompt, retries, number)
         struck = scene.counts() - before
         lines = scene.stand.simulator.vendor.script.report()
     except TimeoutError:
@@ -210,12 +210,13 @@ async def trial(scene: Scene, number: int) -> None:
     await _serves_again(scene, where)
 
 
-async def _wished(scene: Scene, prompt: str, retries: int) -> End:
+async def _wished(scene: Scene, prompt: str, retries: int, number: int) -> End:
     client = scene.client(retries)
     if scene.case.edits:
         picture = await asyncio.to_thread(drawn_png, (64, 64), seed=len(prompt))
         return await edited(client, prompt, picture)
-    return await generated(client, prompt, scene.case.n)
+    form = ("png", "jpeg")[number // 2 % 2]
+    return await generated(client, prompt, scene.case.n, output_format=form)
 
 
 def _unstruck(
