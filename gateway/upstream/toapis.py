@@ -36,6 +36,7 @@ from gateway.upstream.wire import (
     read_fault,
     read_status,
     refusal,
+    says_again,
     says_later,
     says_no,
     task_id_in,
@@ -147,14 +148,14 @@ class Toapis:
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             if task_id_in(body) or names_pictures(body):
                 return self._status(body, task_id)
-            if answer.status in _ACCEPTED and says_no(body):
+            if answer.status in _ACCEPTED and says_no(body) and not says_again(fault):
                 raise CreateRefused(fault.word, self._refused(fault, answer))
             raise CreateLost("answer without a task id")
         if says_later(fault):
             raise CreateThrottled(fault.word, self._pause(answer))
         refused = HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
         said_no = answer.status in _ELSEWHERE or no_channel(fault) or refused
-        if said_no and answer.status not in _PERHAPS_ACCEPTED:
+        if said_no and answer.status not in _PERHAPS_ACCEPTED and not says_again(fault):
             raise CreateRefused(fault.word, self._refused(fault, answer))
         raise CreateLost(fault.word)
 

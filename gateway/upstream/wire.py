@@ -44,6 +44,7 @@ _WELL = frozenset(("success", "ok", "200", "0", ""))
 _UNFUNDED = frozenset(
     ("insufficient_quota", "payment_required", "quota_not_enough", "insufficient_user_quota")
 )
+_AGAIN = ("already", "duplicate", "exist", "repeated", "unique", "used before", "重复", "已存在")
 _NO_CHANNEL = ("no available channel", "无可用渠道", "未配置渠道")
 _REFUSED_CONTENT = (
     "image_unsafe",
@@ -289,6 +290,16 @@ def no_channel(fault: Fault) -> bool:
     """The vendor has nobody behind this model: refused before anything was bought."""
     text = fault.message.lower()
     return fault.code == "model_not_found" or any(word in text for word in _NO_CHANNEL)
+
+
+def says_again(fault: Fault) -> bool:
+    """The vendor has a task under our id already: somebody on the way sent the create twice.
+
+    What it would say is not documented, so any word for it counts, next to the id's name.
+    """
+    text = f"{fault.code} {fault.param} {fault.message}".lower()
+    named = any(name in text for name in ("business_id", "business id", "businessid"))
+    return named and any(word in text for word in _AGAIN)
 
 
 # First match wins. (predicate, error class, what the caller reads, our code)
