@@ -27,7 +27,12 @@ def catalogue() -> tuple[Proof, ...]:
 
 
 def _order(proof: Proof) -> tuple[int, str]:
-    return int(proof.promise.removeprefix("R")), proof.name
+    return int(promises(proof)[0].removeprefix("R")), proof.name
+
+
+def promises(proof: Proof) -> list[str]:
+    """What it proves: one promise, or several as in ``R3/R4``."""
+    return proof.promise.split("/")
 
 
 def chosen(proofs: Sequence[Proof], only: Iterable[str]) -> tuple[Proof, ...]:
@@ -39,7 +44,12 @@ def chosen(proofs: Sequence[Proof], only: Iterable[str]) -> tuple[Proof, ...]:
     if not wanted:
         return tuple(proofs)
     for word in wanted:
-        if not any(word in {proof.promise, proof.name} for proof in proofs):
-            known = dict.fromkeys(word for proof in proofs for word in (proof.promise, proof.name))
+        if not any(word in _words(proof) for proof in proofs):
+            known = dict.fromkeys(name for proof in proofs for name in _words(proof))
             raise ValueError(f"there is no proof of {word!r}; there are {', '.join(known)}")
-    return tuple(proof for proof in proofs if {proof.promise, proof.name} & set(wanted))
+    return tuple(proof for proof in proofs if set(_words(proof)).intersection(wanted))
+
+
+def _words(proof: Proof) -> list[str]:
+    """By which it is asked for."""
+    return [*promises(proof), proof.name]

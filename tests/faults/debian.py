@@ -52,7 +52,7 @@ def program(package: str, path: str, folder: Path = _FOLDER) -> Program:
             shutil.rmtree(home, ignore_errors=True)
             _fetch(home, [package])
             if _lacking(home / path, ()):
-                _fetch(home, _library_packages(package))
+                _fetch(home, _library_packages(home, package))
             if lacking := _lacking(home / path, _libraries(home)):
                 raise Missing(f"{package} needs {', '.join(lacking)}, which no package brought")
             done.touch()
@@ -67,30 +67,33 @@ def _fetch(home: Path, packages: Sequence[str]) -> None:
     fetched = home / ".packages"
     fetched.mkdir(parents=True, exist_ok=True)
     try:
-        _run("apt-get", "-q", "download", *packages, folder=fetched)
+        _run("apt-get", *_options(home), "download", *packages, folder=fetched)
     except Missing:
-        own = _own_lists(home)
-        _run("apt-get", "-q", *own, "update", folder=fetched)
-        _run("apt-get", "-q", *own, "download", *packages, folder=fetched)
+        (home / ".apt").mkdir(exist_ok=True)
+        _run("apt-get", *_options(home), "update", folder=fetched)
+        _run("apt-get", *_options(home), "download", *packages, folder=fetched)
     for archive in fetched.glob("*.deb"):
         _run("dpkg-deb", "-x", str(archive), str(home), folder=fetched)
         archive.unlink()
 
 
-def _own_lists(home: Path) -> list[str]:
-    """Options by which apt keeps everything it writes in a folder of ours."""
+def _options(home: Path) -> list[str]:
+    """The machine's package lists; once those have failed us, lists and all else in our folder."""
     apt = home / ".apt"
+    if not apt.exists():
+        return ["-q"]
     for name in ("lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True, exist_ok=True)
     return [
+        "-q",
         f"-oDir::State::lists={apt / 'lists'}",
         f"-oDir::Cache={apt / 'cache'}",
         "-oAPT::Sandbox::User=root",  # root's own downloads; others have no choice anyway
     ]
 
 
-def _library_packages(package: str) -> list[str]:
-    said = _run("apt-cache", "depends", package, folder=_FOLDER)
+def _library_packages(home: Path, package: str) -> list[str]:
+    said = _run("apt-cache", *_options(home), "depends", package, folder=home)
     found = set(re.findall(r"^ +Depends: ((?:lib|zlib)\S+)$", said, re.MULTILINE))
     return sorted(found - {"libc6"})
 

@@ -15,7 +15,7 @@ from gateway.failpoints import NAMES, arm
 from tests.cli.processes import PATIENCE, environment
 from tests.faults.__main__ import main
 from tests.faults.accounts import audit, doubles
-from tests.faults.catalogue import catalogue, chosen
+from tests.faults.catalogue import catalogue, chosen, promises
 from tests.faults.ledger import Entry
 from tests.faults.proofs.fail_points import trial_of
 from tests.faults.proving import Assignment, Findings, Proof
@@ -184,14 +184,16 @@ def test_a_record_cut_short_by_a_dying_process_is_of_a_part_that_was_not_done(
 
 
 def test_proofs_are_chosen_by_promise_or_by_name() -> None:
-    one, two, three = proof("one"), proof("two"), proof("three", promise="R3")
+    one, two, three = proof("one"), proof("two"), proof("three", promise="R3/R4")
     assert chosen([one, two, three], ["R3", "one"]) == (one, three)
+    assert chosen([one, two, three], ["R4"]) == (three,)
     assert chosen([one, two], []) == (one, two)
 
 
 def test_every_proof_of_the_catalogue_can_be_asked_for() -> None:
     for one in catalogue():
         assert chosen(catalogue(), [one.name]) == (one,)
+        assert all(one in chosen(catalogue(), [promise]) for promise in promises(one))
         assert 0 < one.light <= one.full
         assert one.part > 0
 

@@ -163,7 +163,7 @@ def _killed(findings: Findings, code: int, trial: Trial) -> None:
 
 PROOFS = (
     Proof(
-        "R3",
+        "R3/R4",
         "fail_points",
         "Killed at any named place, a wish is bought once, and no purchase is forgotten.",
         light=len(NAMES),

@@ -41,7 +41,7 @@ async def random_kills(assignment: Assignment) -> Findings:
 
 PROOFS = (
     Proof(
-        "R3",
+        "R3/R4",
         "random_kills",
         "Killed at random under forty users, no wish is bought twice and no purchase forgotten.",
         light=8,
