@@ -29,6 +29,8 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
     "gateway.jobs.runner:Runner._run": "a job always ends, and its caller hears how",
     "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
+    "gateway.state.commit:Committer._apply": "one entry's fault must not undo the others",
+    "gateway.state.writer:Writer._take": "whoever waits is told, and the one writer lives on",
     "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",
     "gateway.web.clients:_interruptions": "both engines let errors through that nobody documents",
 }
