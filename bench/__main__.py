@@ -1,7 +1,7 @@
 import importlib
 import sys
 
-NAMES = ("picture_way", "completions")
+NAMES = ("picture_way", "completions", "ledger")
 
 
 def main() -> None:

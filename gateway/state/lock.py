@@ -22,14 +22,14 @@ class Taken(Exception):
         self.pid = pid
 
 
-def acquire(path: Path, patience: float) -> int:
+def acquire(path: Path, patience: float, given_up: threading.Event) -> int:
     """Take the lock, waiting so many seconds for it; closing the descriptor gives it back.
 
-    Blocks, so it is for a thread. Raises: Taken, OSError.
+    Blocks, so it is for a thread; ``given_up`` ends the waiting. Raises: Taken, OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _wait(descriptor, patience)
+        _wait(descriptor, patience, given_up)
     except BaseException:
         os.close(descriptor)
         raise
@@ -39,18 +39,17 @@ def acquire(path: Path, patience: float) -> int:
     return descriptor
 
 
-def _wait(descriptor: int, patience: float) -> None:
+def _wait(descriptor: int, patience: float, given_up: threading.Event) -> None:
     pauses = int(patience / _PAUSE)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if pauses == 0:
+            if pauses == 0 or given_up.wait(_PAUSE):
                 raise Taken(_holder(descriptor)) from None
         else:
             return
         pauses -= 1
-        threading.Event().wait(_PAUSE)
 
 
 def _holder(descriptor: int) -> int | None:

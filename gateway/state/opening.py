@@ -10,6 +10,7 @@ import os
 import secrets
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from gateway.state import lock, mark, refusals
 from gateway.state.ballast import Ballast
 from gateway.state.schema import APPLICATION_ID, TABLES, VERSION
-from gateway.state.trouble import is_want_of_room
+from gateway.state.trouble import is_want_of_room, words
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -46,39 +47,46 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A ledger that was taken up. ``lock`` is a descriptor, to be closed last."""
+    """A ledger that was taken up. ``lock`` is a descriptor, to be closed last.
+
+    ``trouble`` is why there is no ballast, if there is none.
+    """
 
     writing: sqlite3.Connection
     reading: sqlite3.Connection
     mark: mark.Mark
     ballast: Ballast
     lock: int
+    trouble: str | None
     secret: bytes
     created: bool
     jobs: int
     unfinished: int
 
 
-def take_up(path: str, patience: float, busy: float) -> Opened:
+def take_up(path: str, patience: float, busy: float, given_up: threading.Event) -> Opened:
     """Open the ledger, or make one where none was. Raises: LedgerFault.
 
     ``patience`` is how long another gateway's end is waited for, ``busy`` how long another
-    program's transaction is, in seconds.
+    program's transaction is, in seconds. Once ``given_up`` is set nothing stays open.
     """
     paths = Paths(Path(os.path.realpath(path)))
     with contextlib.ExitStack() as undo:
         try:
-            return _take_up(paths, patience, busy, undo)
+            paths.ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = lock.acquire(paths.beside(".lock"), patience, given_up)
+            undo.callback(os.close, held)
+            opened = _take_up(paths, busy, held, undo)
+            if not given_up.is_set():
+                undo.pop_all()
+            return opened  # noqa: TRY300 - all that may go wrong is in here
         except (sqlite3.Error, OSError) as error:
             raise refusals.unopened(paths.ledger, error) from error
         except lock.Taken as taken:
             raise refusals.in_use(paths.ledger, taken.pid) from None
 
 
-def _take_up(paths: Paths, patience: float, busy: float, undo: contextlib.ExitStack) -> Opened:
-    paths.ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = lock.acquire(paths.beside(".lock"), patience)
-    undo.callback(os.close, held)
+def _take_up(paths: Paths, busy: float, held: int, undo: contextlib.ExitStack) -> Opened:
     created = _look(paths)
     if created:
         _make(paths)
@@ -100,19 +108,22 @@ def _take_up(paths: Paths, patience: float, busy: float, undo: contextlib.ExitSt
     undo.callback(marking.close)
     with contextlib.suppress(OSError):
         marking.write(commits)
-    with contextlib.suppress(OSError):
+    trouble = None
+    try:
         ballast.restore()
+    except OSError as error:
+        trouble = words(error)
     (secret,) = writing.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()
     (jobs,) = writing.execute("SELECT count(*) FROM jobs").fetchone()
     count = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
     (unfinished,) = writing.execute(count).fetchone()
-    undo.pop_all()
     return Opened(
         writing=writing,
         reading=reading,
         mark=marking,
         ballast=ballast,
         lock=held,
+        trouble=trouble,
         secret=bytes.fromhex(secret),
         created=created,
         jobs=jobs,

@@ -11,6 +11,7 @@ live job the process itself knows better, and no new one can be added before all
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
@@ -85,7 +86,14 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Take the ledger up, or make one. Raises: LedgerFault."""
-        opened = await asyncio.to_thread(take_up, self._path, self._patience, self._busy)
+        given_up = threading.Event()
+        try:
+            opened = await asyncio.to_thread(
+                take_up, self._path, self._patience, self._busy, given_up
+            )
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
         self._secret = opened.secret
         self._reader = Reader(opened.reading)
         self._writer = Writer(
@@ -96,7 +104,7 @@ class SqliteStore:
             partial(os.close, opened.lock),
         )
         self._emit(self._told(opened))
-        self._writer.start()
+        self._writer.start(opened.trouble)
 
     async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
         """Write a new job. Raises: LedgerUnavailable, IdempotencyKeyTaken."""

@@ -64,10 +64,10 @@ class Writer:
             return f"{reason}; {len(self._backlog)} facts wait to be written"
         return reason
 
-    def start(self) -> None:
-        """Begin. Without its ballast the ledger begins in trouble."""
-        if not self._ballast.held:
-            self._hinder("no room for the ballast")
+    def start(self, trouble: str | None) -> None:
+        """Begin; in trouble where there was no making the ballast."""
+        if trouble is not None:
+            self._hinder(trouble)
         self._thread.start()
 
     async def write(self, entry: Entry) -> object:

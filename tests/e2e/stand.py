@@ -129,7 +129,8 @@ def config(
     for name, section in changes.items():
         if isinstance(section, dict):
             sections[name] = {**sections.get(name, {}), **section}
-    return Config.model_validate({"keys": [{"name": "studio", "key": KEY}], **sections})
+    keys = changes.get("keys", [{"name": "studio", "key": KEY}])
+    return Config.model_validate({"keys": keys, **sections})
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,7 @@
 """Ledgers with something in them, and how one is refused."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ async def refusal(ledger: Ledger) -> LedgerFault:
     assert str(ledger.path) in fault.value.message
     assert fault.value.advice.endswith(".")
     assert ledger.told == []
-    os.close(lock.acquire(ledger.beside(".lock"), 0.0))
+    os.close(lock.acquire(ledger.beside(".lock"), 0.0, threading.Event()))
     return fault.value
 
 

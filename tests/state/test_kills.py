@@ -1,5 +1,6 @@
 """What was acknowledged outlives a kill, wherever it comes."""
 
+import asyncio
 import contextlib
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.events import State
 from gateway.state.base import JobRow, LedgerFault
-from tests.state.rows import Ledger
+from tests.state.rows import Ledger, state_of
 
 ORDER = [State.INTENT.value, State.CREATING.value, State.RUNNING.value, "ended"]
 
@@ -101,3 +102,18 @@ async def test_a_log_that_was_cut_after_a_kill_is_noticed(ledger: Ledger, victim
     os.truncate(ledger.beside("-wal"), ledger.beside("-wal").stat().st_size // 2)
     with pytest.raises(LedgerFault, match="is older than it was"):
         await ledger.store(patience=10.0).open()
+
+
+async def test_a_step_whose_sync_failed_is_not_written_though_its_pages_were(
+    ledger: Ledger,
+) -> None:
+    command = [sys.executable, "-m", "tests.state.no_sync", str(ledger.path)]
+    ran = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "disk I/O error\n", ran.stderr
+    assert ran.returncode == -signal.SIGKILL
+    store = ledger.store()
+    await store.open()
+    assert await state_of(store, "t") is State.INTENT
+    await store.close()

@@ -5,7 +5,9 @@ import contextlib
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,29 @@ async def test_the_end_of_another_process_is_waited_for(ledger: Ledger) -> None:
     await successor.close()
 
 
+async def test_who_no_longer_wants_it_leaves_it_to_others(ledger: Ledger) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
+    store = ledger.store()
+    await store.open()
+    waiting = asyncio.create_task(ledger.store(patience=1_000.0).open())
+    await asyncio.sleep(0.01)  # noqa: TID251 - it waits in the one thread by then
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.wait_for(store.close(), 100)  # for which the thread is needed
+
+
+async def test_who_gave_up_while_it_was_opened_keeps_nothing_open(ledger: Ledger) -> None:
+    await filled(ledger)
+    given_up = threading.Event()
+    given_up.set()
+    opened = await asyncio.to_thread(opening.take_up, str(ledger.path), 0.0, 0.0, given_up)
+    for connection in (opened.reading, opened.writing):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+    await filled(ledger, 0)
+
+
 @pytest.mark.parametrize("way", ["BEGIN IMMEDIATE", "PRAGMA locking_mode = EXCLUSIVE"])
 async def test_a_ledger_that_another_program_has_locked_is_refused(
     ledger: Ledger, way: str
@@ -271,6 +296,6 @@ async def test_a_full_disk_is_no_reason_to_leave_what_was_bought(
     await store.open()
     assert tries == [True, False, False, False]
     assert len(await store.unfinished()) == 1
-    assert store.trouble == "no room for the ballast"
-    assert LedgerHindered(reason="no room for the ballast", waiting=0) in ledger.told
+    assert store.trouble == "no space left on device"
+    assert LedgerHindered(reason="no space left on device", waiting=0) in ledger.told
     await store.close()

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from gateway.events import (
     RecreateAllowed,
     State,
 )
+from gateway.state.ballast import Ballast
+from gateway.state.commit import Kind
 from gateway.state.sqlite import SqliteStore
 from tests.state.rows import Ledger, a_job, created, sent, state_of, tell
 
@@ -210,6 +213,38 @@ async def test_a_ballast_that_cannot_be_written_whole_is_given_up_again(
     with pytest.raises(LedgerUnavailable):
         await busy.add_job(a_job("c"))
     assert not ledger.beside(".ballast").exists()
+
+
+async def test_a_ballast_that_cannot_be_removed_is_of_no_use(
+    ledger: Ledger, busy: SqliteStore
+) -> None:
+    ballast = ledger.beside(".ballast")
+    ballast.unlink()
+    (ballast / "in" / "the way").mkdir(parents=True)
+    failpoints.arm("ledger.commit=enospc")
+    await busy.record(created("b", "tb", "v"), State.RUNNING)
+    failpoints.arm("")
+    ledger.clock.now += 1.0
+    with pytest.raises(LedgerUnavailable):
+        await busy.add_job(a_job("c"))
+    assert busy.trouble == "is a directory"
+    assert repr(Ballast(ballast)) == f"Ballast({ballast}, missing)"
+
+
+async def test_sqlite_s_own_want_of_room_is_trouble_and_not_the_entry_s_fault(
+    ledger: Ledger, busy: SqliteStore
+) -> None:
+    def limit(pages: int) -> Callable[[sqlite3.Connection], None]:
+        return lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+    await busy._write(limit(1), Kind.FACT)  # no more than there are
+    jobs = (a_job(f"more_{number}") for number in range(200))
+    said = await asyncio.gather(*map(busy.add_job, jobs), return_exceptions=True)
+    assert {type(one) for one in said} == {LedgerUnavailable}
+    assert busy.trouble == "database or disk is full"
+    assert not ledger.beside(".ballast").exists()
+    await busy._write(limit(1 << 30), Kind.FACT)
+    await recovered(ledger, busy)
 
 
 async def test_what_was_committed_is_answered_for_though_the_disk_fails_just_after(
