@@ -45,7 +45,7 @@ async def test_one_key_is_one_purchase_and_one_answer(stand: Stand) -> None:
             await client.images.with_raw_response.generate(
                 model="gpt-image-2",
                 prompt=PROMPT,
-                size=SMALL,  # type: ignore[arg-type]
+                size=SMALL,
                 extra_headers={"idempotency-key": "order-4711"},
             )
             for _ in range(2)

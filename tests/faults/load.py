@@ -6,7 +6,7 @@ Owns: who asks when, by a seed. Must not know: what happens to the gateway meanw
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 from gateway.clock import SystemClock
@@ -62,6 +62,14 @@ async def _user(url: str, people: Crowd, load: Load, seed: str) -> None:
             wish = Wish(f"wish {seed}/{len(load.wishes)}", dice.choice(people.seconds))
             load.wishes.append(wish)
             load.replies.append(await user.ask(wish))
+
+
+async def answered(load: Load, wishes: Collection[Wish]) -> None:
+    """Wait until the users of all these have been told something."""
+    clock = SystemClock()
+    async with asyncio.timeout(120):
+        while not {wish.name for wish in wishes} <= {reply.wish.name for reply in load.replies}:
+            await clock.sleep(0.02)
 
 
 async def ask_again(supervisor: Supervisor, load: Load) -> list[Reply]:
