@@ -17,7 +17,7 @@ from tests.repo.source import ROOT
 
 # Not the library for threads: its locks are asked for at every turn of the interpreter.
 _NAME = "libfaketime.so.1"
-_LOOKS_EVERY = 1
+_LOOKS_EVERY = 1.1
 _CACHE = ROOT / ".cache" / "faketime"
 _ADVICE = (
     "libfaketime is neither installed nor could it be fetched into .cache; on Debian and Ubuntu: "
@@ -42,8 +42,8 @@ class Wall:
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # Looked up at every turn of a lock, the offset must not be read each time.
-            "FAKETIME_CACHE_DURATION": str(_LOOKS_EVERY),
+            # Every turn of a lock asks for the time; the file is read once in a second alone.
+            "FAKETIME_CACHE_DURATION": "0",
             "NO_FAKE_STAT": "1",
         }
 
