@@ -213,7 +213,9 @@ async def test_a_request_may_arrive_late_or_in_drops(pair: tuple[Proxy, Vendor])
 async def test_it_can_talk_without_end(pair: tuple[Proxy, Vendor]) -> None:
     proxy, far = pair
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    proxy.script(Mishap("say", text=head, filler=b"5\r\nxxxxx\r\n", forwarded=False))
+    proxy.script(
+        Mishap("say", text=head, filler=b"1000\r\n" + b"x" * 0x1000 + b"\r\n", forwarded=False)
+    )
     async with (
         httpx.AsyncClient(verify=PLAIN) as client,
         client.stream("POST", f"{proxy.url}/") as answer,
