@@ -165,11 +165,11 @@ class Gateway:
 
     def _make_runner(self, config: Config, clock: Clock) -> None:
         section, drain = config.upstream, config.drain
-        asker = Asker(self._upstream, self._governor, clock)
+        asker = Asker(self._upstream, self._governor, clock, section.settle_time)
         budget = RetryBudget(section.retry_share, clock)
         breaker = Breaker(section.breaker, clock, self._journal.announce)
         restraint = Restraint(self._governor, breaker, budget)
-        creator = Creator(self._upstream, restraint, self._journal, clock, section)
+        creator = Creator(self._upstream, restraint, self._journal, self.board, clock, section)
         line = Line(
             uploads=Uploads(self._upstream, clock, section.upload_lifetime, budget),
             creator=creator,
@@ -184,7 +184,7 @@ class Gateway:
         look = SecondLook(memory, self._recovery, creator, self._upstream, self._governor)
         self._housekeeping = Housekeeping(memory, look, config.state.keep)
         joins = Joins(self.board, self._store, self._shelf, self._ages, config.joins)
-        self._reception = Reception(memory, self._runner, joins)
+        self._reception = Reception(memory, self._runner, joins, look)
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
         # A policy, connections and turns of their own: callers' links must neither reach what the

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from gateway.config.addresses import is_loopback
 from gateway.config.draft import Tree, find
 from gateway.config.sections import Config
+from gateway.config.units import SECONDS
 from gateway.config.yaml12 import Path
 
 LEAST_KEY = 8
@@ -25,6 +26,7 @@ def findings(values: Tree) -> Iterator[Finding]:
     yield from _single_secrets(values)
     yield from _models(values)
     yield from _listeners(values)
+    yield from _memories(values)
 
 
 def _keys(values: Tree) -> Iterator[Finding]:
@@ -113,3 +115,16 @@ def _port(values: Tree, section: str, default: int) -> object:
 def _text(values: Tree, *path: str | int) -> str | None:
     value = find(values, path)
     return value if isinstance(value, str) else None
+
+
+def _memories(values: Tree) -> Iterator[Finding]:
+    """A job has to be remembered for as long as its pictures lie here."""
+    try:
+        keep = SECONDS.read(find(values, ("state", "keep")))
+        lifetime = SECONDS.read(find(values, ("images", "lifetime")))
+    except ValueError:
+        return  # told by the section itself
+    keep = Config.model_fields["state"].default.keep if keep is None else keep
+    lifetime = Config.model_fields["images"].default.lifetime if lifetime is None else lifetime
+    if isinstance(keep, int | float) and isinstance(lifetime, int | float) and keep < lifetime:
+        yield ("state", "keep"), "must not be shorter than images.lifetime"

@@ -32,12 +32,16 @@ class Outcome:
 
 @dataclass(slots=True)
 class LiveTask:
-    """A task under way; ``accepted_at`` is monotonic."""
+    """A task under way; ``accepted_at`` is monotonic.
+
+    ``marking`` says that it is being written down as sent, so that it may be sent any moment.
+    """
 
     entry: Entry
     spec: TaskSpec
     upstream_id: str | None = None
     accepted_at: float | None = None
+    marking: bool = False
     kept: list[Shelved] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -47,8 +51,8 @@ class Job:
     """A wish under way. ``started``, ``deadline`` and ``give_up`` are monotonic seconds.
 
     After ``deadline`` nothing more is bought for it, after ``give_up`` its tasks are not followed
-    any more. ``deserted`` says that whoever waited has left; ``closing`` that it will end without
-    having bought anything, so that nobody should join it; ``suspended`` that it goes on in another
+    any more. ``deserted`` says that whoever waited has left; ``dropping`` that one of its tasks was
+    given up before it was sent; ``suspended`` that it goes on in another
     process. ``links`` are the vendor's addresses of references whose files are gone, by digest.
     """
 
@@ -67,7 +71,7 @@ class Job:
     idempotency_key: str | None = None
     links: dict[str, str] = field(default_factory=dict)
     deserted: bool = False
-    closing: bool = False
+    dropping: bool = False
     suspended: bool = False
     error: GatewayError | None = None
 
@@ -84,13 +88,18 @@ class Job:
 
     @property
     def uncertain(self) -> bool:
-        """Whether a create was sent whose outcome is not known."""
-        return any(task.entry.state in _PERHAPS for task in self.tasks)
+        """Whether a create was, or is about to be, sent whose outcome is not known."""
+        return any(task.marking or task.entry.state in _PERHAPS for task in self.tasks)
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is about to end with nothing bought, so that nobody should join it."""
+        return self.dropping and self.bought() is None
 
     @property
     def is_creating(self) -> bool:
-        """Whether a create is under way."""
-        return any(task.entry.state is State.CREATING for task in self.tasks)
+        """Whether a create is under way, or is about to be sent."""
+        return any(task.marking or task.entry.state is State.CREATING for task in self.tasks)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -140,17 +149,18 @@ class Board:
         return None
 
     def alike(self, key_name: str, fingerprint: bytes) -> tuple[Job, ...]:
-        """The live jobs for such a request, oldest first."""
+        """The live jobs for such a request that may be joined, oldest first."""
         return tuple(
             job
             for job in self._jobs.values()
-            if job.fingerprint == fingerprint and job.key_name == key_name
+            if job.fingerprint == fingerprint and job.key_name == key_name and not job.closing
         )
 
     def keyed(self, key_name: str, idempotency_key: str) -> Job | None:
-        """The live job that holds this idempotency key."""
+        """The live job that holds this idempotency key and may be joined."""
         for job in self._jobs.values():
-            if job.idempotency_key == idempotency_key and job.key_name == key_name:
+            mine = job.idempotency_key == idempotency_key and job.key_name == key_name
+            if mine and not job.closing:
                 return job
         return None
 

@@ -45,7 +45,11 @@ class Finisher(Protocol):
 
 
 class _Unusable(Exception):
-    """A picture could not be had by its link."""
+    """A picture could not be had by its link; ``fleeting``: it may be had later."""
+
+    def __init__(self, reason: str, *, fleeting: bool) -> None:
+        super().__init__(reason)
+        self.fleeting = fleeting
 
 
 class Collector:
@@ -108,14 +112,32 @@ class Collector:
     async def _picture(
         self, job: Job, task: LiveTask, place: int, link: str
     ) -> tuple[Shelved, tuple[Note, ...]]:
-        """One picture; a link that gives none is looked up afresh once."""
-        try:
-            return await self._keep_patiently(job, task, link)
-        except _Unusable:
-            fresh = await self._asker.fresh_link(task, place)
-            if fresh is None:
-                raise
-        return await self._keep_patiently(job, task, fresh)
+        """One picture; a link that gives none is looked up afresh once.
+
+        Where it is the way to it that fails, or the question, both are tried for as long as the
+        task is followed: it is paid for.
+        """
+        pauses = iter(_PAUSES)
+        afresh = False
+        while True:
+            try:
+                return await self._keep_patiently(job, task, link)
+            except _Unusable as unusable:
+                if afresh and not unusable.fleeting:
+                    raise
+                fault = unusable
+            try:
+                fresh = await self._asker.fresh_link(task, place)
+            except StatusUnavailable:
+                fault.fleeting = True
+            else:
+                if fresh is None:
+                    raise fault
+                link, afresh = fresh, afresh or not fault.fleeting
+            if fault.fleeting and not await self._asker.pause(
+                next(pauses, _PAUSES[-1]), job.give_up
+            ):
+                raise fault
 
     async def _keep_patiently(
         self, job: Job, task: LiveTask, link: str
@@ -143,8 +165,10 @@ class Collector:
             shelved = await self._shelf.keep(finished, job.reservation)
         except BaseException as error:
             await asyncio.to_thread(_remove, fetched, finished_path)
-            if isinstance(error, download.LinkDead | UnusableResult):
-                raise _Unusable(error.reason) from error
+            if isinstance(error, download.LinkDead):
+                raise _Unusable(error.reason, fleeting=error.fleeting) from error
+            if isinstance(error, UnusableResult):
+                raise _Unusable(error.reason, fleeting=False) from error
             raise
         else:
             return shelved, finished.notes
@@ -153,10 +177,13 @@ class Collector:
 class Asker:
     """Time, and a fresh look at a task for the sake of its links."""
 
-    def __init__(self, upstream: Upstream, governor: Governor, clock: Clock) -> None:
+    def __init__(
+        self, upstream: Upstream, governor: Governor, clock: Clock, settle_time: float
+    ) -> None:
         self._upstream = upstream
         self._governor = governor
         self._clock = clock
+        self._settle_time = settle_time
 
     def wall(self) -> float:
         """Now, in Unix seconds."""
@@ -172,31 +199,38 @@ class Asker:
     async def finished(self, task: LiveTask, until: float) -> TaskStatus | None:
         """The status of a task that was done when last asked; None if it is not to be had.
 
-        That the vendor does not know it counts only if it is said again and again.
+        That the vendor does not know it counts only if it is said again and again, over the settle
+        time; that it names no picture, not at all.
         """
         pauses = iter(_PAUSES)
-        unknown = 0
-        while unknown < _UNKNOWN_TIMES:
+        unknown, since = 0, 0.0
+        while True:
             await self._governor.queries.turn()
             try:
                 status = await self._upstream.status(task.upstream_id or task.entry.task_id)
                 if status.links:
                     return status
-                unknown += 1
+                unknown = 0
             except TaskUnknown:
+                now = self._clock.monotonic()
+                since = since if unknown else now
                 unknown += 1
+                if unknown >= _UNKNOWN_TIMES and now - since >= self._settle_time:
+                    return None
             except StatusUnavailable:
                 unknown = 0
             if not await self.pause(next(pauses, _PAUSES[-1]), until):
                 return None
-        return None
 
     async def fresh_link(self, task: LiveTask, place: int) -> str | None:
-        """The link of the picture at ``place`` as the vendor names it now; None if it does not."""
+        """The link of the picture at ``place`` as the vendor names it now; None if it does not.
+
+        Raises: StatusUnavailable.
+        """
         await self._governor.queries.turn()
         try:
             status = await self._upstream.status(task.upstream_id or task.entry.task_id)
-        except (StatusUnavailable, TaskUnknown):
+        except TaskUnknown:
             return None
         return status.links[place] if place < len(status.links) else None
 

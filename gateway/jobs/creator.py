@@ -32,7 +32,7 @@ from gateway.events import (
     Throttled,
 )
 from gateway.failpoints import failpoint
-from gateway.jobs.board import Job, LiveTask
+from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
 from gateway.translate.model import Reference
 from gateway.upstream import base
@@ -41,6 +41,7 @@ from gateway.upstream.breaker import Admitted, Breaker
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.governor import Governor
 
+NOTHING = " Nothing was bought."
 _UNSENT_PAUSES = (0.5, 1.0, 2.0, 4.0)
 _THROTTLED_PAUSE = 1.0
 _LEAST_PAUSE = 0.1
@@ -67,10 +68,12 @@ class Creator:
         upstream: Upstream,
         restraint: Restraint,
         journal: Journal,
+        board: Board,
         clock: Clock,
         section: Section,
     ) -> None:
         self._upstream = upstream
+        self._board = board
         self._governor = restraint.governor
         self._breaker = restraint.breaker
         self._budget = restraint.budget
@@ -115,13 +118,15 @@ class Creator:
         until = self._clock.monotonic() + self._section.settle_time
         pauses = iter(_LOOK_UP_PAUSES)
         pause = next(pauses)
-        while self._clock.monotonic() + pause <= until:
-            await self._clock.sleep(pause)
+        while (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(pause, left))
             pause = next(pauses, _LOOK_UP_PAUSES[-1])
             await self._governor.queries.turn()
             try:
                 status = await self._upstream.status(task.entry.task_id)
             except (base.TaskUnknown, base.StatusUnavailable):
+                continue
+            if self._is_anothers(task, status):
                 continue
             await self.found(task, status)
             return status
@@ -142,13 +147,16 @@ class Creator:
     async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> None:
         """Write that the create is being sent. Raises: LedgerUnavailable; nothing is sent then."""
         failpoint("create.unmarked")
+        task.marking = True
         try:
             await self._tell(task, CreateSent(**self._stamp(task)))
         except BaseException as error:
+            task.marking = False
             self._breaker.void(leave)
             if isinstance(error, LedgerUnavailable):
                 await self._drop(job, task, "the ledger takes no entries")
             raise
+        task.marking = False  # from here on its state says so
         failpoint("create.marked")
 
     async def _send(self, task: LiveTask, links: Links, leave: Admitted) -> TaskStatus:
@@ -168,12 +176,21 @@ class Creator:
             raise
         self._breaker.succeeded(leave)
         failpoint("create.answered")
+        if self._is_anothers(task, status):
+            raise base.CreateLost("the answer names another task")
         seconds = self._clock.monotonic() - sent_at
         self._accept(task, status)
         told = Created(**self._stamp(task), upstream_id=status.upstream_id, seconds=seconds)
         await self._tell(task, told)
         failpoint("create.accepted")
         return status
+
+    def _is_anothers(self, task: LiveTask, status: TaskStatus) -> bool:
+        """Whether an answer is about a task that is being followed for somebody else."""
+        job = self._board.named(status.upstream_id)
+        return job is not None and any(
+            other is not task and other.upstream_id == status.upstream_id for other in job.tasks
+        )
 
     async def _may_recreate(self, task: LiveTask) -> bool:
         try:
@@ -202,13 +219,13 @@ class Creator:
             await self._drop(job, task, "no turn before the deadline")
             if throttled or self._governor.submits.held:
                 raise self._put_off(self._governor.submits.wait())
-            message = "The request could not be passed on before its deadline. Nothing was bought."
+            message = "The request could not be passed on before its deadline." + NOTHING
             raise DeadlineExceeded(message, code="upstream_timeout")
         leave = self._breaker.admit()
         if isinstance(leave, Admitted):
             return leave
         await self._drop(job, task, "creates keep failing")
-        message = "The image service keeps failing. Nothing was bought."
+        message = "The image service keeps failing." + NOTHING
         raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=leave)
 
     async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
@@ -216,7 +233,7 @@ class Creator:
         hopeless = unsent == len(_UNSENT_PAUSES) or left <= _UNSENT_PAUSES[unsent]
         if hopeless or not self._budget.take():
             await self._drop(job, task, "the upstream cannot be reached")
-            message = "The image service cannot be reached. Nothing was bought."
+            message = "The image service cannot be reached." + NOTHING
             raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=5)
         await self._clock.sleep(_UNSENT_PAUSES[unsent])
 
@@ -240,8 +257,8 @@ class Creator:
         task.accepted_at = self._clock.monotonic()
 
     async def _drop(self, job: Job, task: LiveTask, reason: str) -> None:
-        """Give the task up; from now on nobody should join a job of which nothing was bought."""
-        job.closing = job.bought() is None
+        """Give the task up; from now on nobody should join the job, unless something was bought."""
+        job.dropping = True
         await self._tell(task, Dropped(**self._stamp(task), reason=reason))
 
     async def _tell(self, task: LiveTask, event: TaskEvent) -> None:

@@ -7,6 +7,7 @@ from gateway.errors import LedgerUnavailable
 from gateway.events import LedgerPruned
 from gateway.jobs.memory import Memory
 from gateway.jobs.recovery import SecondLook
+from gateway.upstream.base import StatusUnavailable
 
 _ROUND = 60.0
 _ROUNDS_PER_PRUNING = 60
@@ -30,8 +31,8 @@ class Housekeeping:
             rounds += 1
             try:
                 await self._look.look()
-            except LedgerUnavailable:
-                continue  # the ledger has told what is wrong with it
+            except (LedgerUnavailable, StatusUnavailable):
+                continue  # nothing was lost by it: the next round looks again
 
     async def _prune(self) -> None:
         try:

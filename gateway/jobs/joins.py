@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.config.sections import Joins as Section
-from gateway.errors import IdempotencyKeyReused
+from gateway.errors import IdempotencyKeyReused, LedgerUnavailable, Overloaded
 from gateway.events import State
 from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
@@ -21,6 +21,7 @@ from gateway.translate.model import Plan
 
 How = Literal["idempotency_key", "sdk_retry", "orphan", "replay"]
 _TRIES = 5
+_WAITING = "The gateway cannot keep its books at the moment, so it buys nothing new."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,12 @@ class Joins:
         self._section = section
 
     async def find(self, ask: Ask, plan: Plan) -> Match | Anew:
-        """What this request gets; a match has been entered. Raises: IdempotencyKeyReused."""
+        """What this request gets; a match has been entered.
+
+        Raises: IdempotencyKeyReused; LedgerUnavailable where facts wait that should be known here.
+        """
         for _ in range(_TRIES):
+            trouble = self._store.trouble
             before = self._live(ask)
             keyed = None
             if ask.idempotency_key is not None:
@@ -75,10 +80,16 @@ class Joins:
             over = await self._store.ended(ask.key_name, ask.fingerprint)
             if all(self._board.live(job.job_id) is job for job in before):
                 break  # none ended between the two looks, so none was overlooked
+        else:
+            raise Overloaded("Too many equal requests end at once.", retry_after=1)
         # From here on nothing waits: what is found is still so when it is entered.
         found = self._decide(ask, plan, keyed, over)
         if isinstance(found, Match):
             self._board.enter(found.job.job_id)
+        elif trouble is not None:
+            # The end of an equal job may be among the facts that could not be written: by the time
+            # a new one can be, it would be bought again.
+            raise LedgerUnavailable(_WAITING, code="journal_unavailable", retry_after=5)
         return found
 
     def _live(self, ask: Ask) -> tuple[Job, ...]:
@@ -93,7 +104,7 @@ class Joins:
             match = self._by_key(ask, keyed)
             if match is not None:
                 return match
-        live = [job for job in self._board.alike(ask.key_name, ask.fingerprint) if not job.closing]
+        live = self._board.alike(ask.key_name, ask.fingerprint)
         done = [row for row in over if self._board.live(row.job_id) is None]
         if ask.retry:
             match = self._by_retry(live, done)
@@ -113,8 +124,6 @@ class Joins:
         if holder is None:
             return None
         if isinstance(holder, JobRow) and not (self._is_served(holder) or self._is_failed(holder)):
-            return None
-        if isinstance(holder, Job) and holder.closing:
             return None
         if holder.fingerprint != ask.fingerprint:
             message = (
@@ -154,7 +163,7 @@ class Joins:
     def _adoptable(self, ask: Ask, plan: Plan, over: Sequence[JobRow]) -> JobRow | None:
         """The newest that failed in part, whose pictures nobody has, and that would be the same."""
         for row in reversed(over):
-            own = row.idempotency_key in {None, ask.idempotency_key}
+            own = row.idempotency_key == ask.idempotency_key
             alike = [task.n for task in row.plan.tasks] == [task.n for task in plan.tasks]
             had = any(self._has_all(row, place) for place in range(len(row.tasks)))
             free = not self._board.visits(row.job_id)
@@ -190,7 +199,11 @@ class Joins:
         )
 
     def _is_delivered_lately(self, row: JobRow) -> bool:
-        age = self._ages.since_delivery(row.job_id, row.delivered_at)
+        # That it was is written a moment after the last byte; until then its end must do.
+        age = min(
+            self._ages.since_delivery(row.job_id, row.delivered_at),
+            self._ages.since_end(row.job_id, row.ended_at),
+        )
         return self._is_claimed(row) and age <= self._section.delivered and self._is_served(row)
 
     def _is_failed(self, row: JobRow) -> bool:

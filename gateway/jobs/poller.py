@@ -98,8 +98,8 @@ class Poller:
         followed = _Followed(task, accepted, until, end, fresh=first is not None)
         if first is None:
             self._put(followed, self._clock.monotonic())
-        elif not await self._judge(followed, first):
-            self._schedule(followed)
+        elif isinstance(first.failure, ResultUnusable) or not await self._judge(followed, first):
+            self._schedule(followed)  # perhaps it is done, and its picture is named a moment later
         result = await end
         if isinstance(result, GatewayError):
             raise result

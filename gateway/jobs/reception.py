@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.errors import DeadlineExceeded, GenerationNotFound, Overloaded
-from gateway.events import JobDelivered, JobJoined
+from gateway.errors import (
+    DeadlineExceeded,
+    GenerationNotFound,
+    Overloaded,
+    UpstreamUnavailable,
+)
+from gateway.events import JobDelivered, JobJoined, State
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.fingerprint import fingerprint
 from gateway.jobs.joins import Anew, Ask, How, Joins, Match
 from gateway.jobs.memory import Memory
+from gateway.jobs.recovery import SecondLook
 from gateway.jobs.rows import outcome_of
 from gateway.jobs.runner import Runner, Wish
 from gateway.state.base import IdempotencyKeyTaken, JobRow
 from gateway.translate.model import ImageRequest
+from gateway.upstream.base import StatusUnavailable
 
 _TRIES = 5
 _LAST_MOMENT = 0.8
@@ -110,7 +117,7 @@ class Glance:
 class Reception:
     """The one way from a request to a job."""
 
-    def __init__(self, memory: Memory, runner: Runner, joins: Joins) -> None:
+    def __init__(self, memory: Memory, runner: Runner, joins: Joins, look: SecondLook) -> None:
         self._store = memory.store
         self._journal = memory.journal
         self._board = memory.board
@@ -118,6 +125,7 @@ class Reception:
         self._clock = memory.clock
         self._runner = runner
         self._joins = joins
+        self._look = look
 
     def fingerprint(self, key_name: str, request: ImageRequest) -> bytes:
         """What tells this request from all others under the key's name."""
@@ -147,7 +155,8 @@ class Reception:
                     how=visit.how,
                     request_id=request_id,
                 )
-                await self._journal.remark(told)
+                with contextlib.suppress(KeyError):  # of a job that could not be written either
+                    await self._journal.remark(told)
             yield visit
         finally:
             self._board.leave(visit.job_id)
@@ -181,11 +190,23 @@ class Reception:
                 return self._joined(found, wish)
             if gone.done():
                 raise CallerLeft
+            if found.adopt is not None and await self._has_turned_up(found.adopt):
+                continue
             try:
                 return await self._begun(found, wish)
             except IdempotencyKeyTaken:
                 continue  # another request was faster: the next look finds its job
         raise Overloaded("Too many requests with one Idempotency-Key at once.", retry_after=1)
+
+    async def _has_turned_up(self, row: JobRow) -> bool:
+        """Whether a lost task of a failed job is there after all, before it is bought again."""
+        if all(task.state is not State.LOST for task in row.tasks):
+            return False
+        try:
+            return await self._look.look_at(row)
+        except StatusUnavailable as unavailable:
+            message = "The image service does not say what became of an earlier, equal request."
+            raise UpstreamUnavailable(message, retry_after=5) from unavailable
 
     async def _begun(self, anew: Anew, wish: Wish) -> Visit:
         if anew.adopt is not None:

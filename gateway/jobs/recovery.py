@@ -7,13 +7,13 @@ again; what was not sent is not bought, for its caller is gone.
 
 from collections.abc import Mapping
 
-from gateway.errors import GatewayError, InternalError
+from gateway.errors import Draining, GatewayError, InternalError
 from gateway.events import CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
-from gateway.jobs.rows import NOTHING_BOUGHT, job_of
+from gateway.jobs.rows import NOTHING_BOUGHT, failure_of, job_of
 from gateway.jobs.runner import Runner
 from gateway.state.base import JobRow
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
@@ -22,6 +22,7 @@ from gateway.upstream.governor import Governor
 # Seconds since a job ended at which its LOST tasks are asked for again.
 _LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
 _GONE = "the process ended before anything was sent"
+_RESTARTED = "The gateway was restarted before anything was sent; nothing was bought."
 _UNREVIVED = "The gateway failed while taking a request up again."
 
 
@@ -88,7 +89,9 @@ class Recovery:
             if task.entry.state is State.INTENT:
                 stamp = task.entry.stamp(self._clock.wall())
                 await self._journal.tell(task.entry, Dropped(**stamp, reason=_GONE))
-        await self._journal.remark(JobEnded(job_id=job.job_id, at=self._clock.wall()))
+        error = Draining(_RESTARTED, code="server_is_draining")
+        told = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=error.code)
+        await self._journal.remark(told, failure_of(error))
 
 
 class SecondLook:
@@ -118,23 +121,31 @@ class SecondLook:
         revived = 0
         for row in rows:
             looks = sum(wall - (row.ended_at or wall) >= age for age in _LOOKS)
-            if looks <= self._looked[row.job_id]:
-                continue
-            self._looked[row.job_id] = looks
-            found = await self._ask(row)
-            if found:
-                await self._recovery.revive(row.job_id, found, self._creator)
-                revived += 1
+            if looks > self._looked[row.job_id]:
+                revived += await self.look_at(row)
+                self._looked[row.job_id] = looks
         return revived
 
-    async def _ask(self, row: JobRow) -> dict[str, TaskStatus]:
+    async def look_at(self, row: JobRow) -> bool:
+        """Ask for a job's LOST tasks; whether it was taken up again.
+
+        Raises: StatusUnavailable where the vendor gave no answer about one, and none was found;
+        LedgerUnavailable.
+        """
         found = {}
+        silent = None
         for task in row.tasks:
             if task.state is not State.LOST:
                 continue
             await self._governor.queries.turn()
             try:
                 found[task.task_id] = await self._upstream.status(task.task_id)
-            except (TaskUnknown, StatusUnavailable):
+            except TaskUnknown:
                 continue
-        return found
+            except StatusUnavailable as unavailable:
+                silent = unavailable
+        if found:
+            await self._recovery.revive(row.job_id, found, self._creator)
+        elif silent is not None:
+            raise silent
+        return bool(found)

@@ -6,11 +6,12 @@ process stops. Must not know: HTTP, the vendor, who waits. A job goes on whoever
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from gateway.clock import Clock
-from gateway.errors import Draining, GatewayError, InternalError
+from gateway.errors import Draining, GatewayError, InternalError, Overloaded
 from gateway.events import (
     FINAL,
     Dropped,
@@ -25,7 +26,7 @@ from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
 from gateway.jobs.collector import Collector
-from gateway.jobs.creator import Creator
+from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
@@ -181,7 +182,7 @@ class Runner:
             self._board.take(job)
             self._board.leave(job.job_id)
             job.reservation.release()
-            told = error if isinstance(error, GatewayError) else InternalError(_FAULT)
+            told = error if isinstance(error, GatewayError) else Overloaded(_NOT_NOW, retry_after=1)
             job.outcome.set_result(Outcome(error=told))
             raise
         self._set_going(job)
@@ -189,8 +190,16 @@ class Runner:
     def _set_going(self, job: Job) -> None:
         running = asyncio.create_task(self._run(job), name=job.job_id)
         self._running[running] = job
-        running.add_done_callback(lambda _: job.reservation.release())
-        running.add_done_callback(self._running.pop)
+        running.add_done_callback(self._ended)
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        """Cancelled before its first step, a job has not run at all: its callers hear of it too."""
+        job = self._running.pop(running)
+        job.reservation.release()
+        if not job.outcome.done():
+            self._board.take(job)
+            job.error = Draining(_STOPPED, retry_after=1, come_back=True)
+            job.outcome.set_result(_merge(job))
 
     def _new(self, name: str, wall: float, wish: Wish, tasks: tuple[LiveTask, ...]) -> Job:
         """A job for a wish. Raises: Draining, NoRoom."""
@@ -239,9 +248,11 @@ class Runner:
         if job.suspended:
             await self._leave_off(job)
             return
-        error = job.error
+        error = _told_error(job)
         told = JobEnded(
-            job_id=job.job_id, at=self._clock.wall(), code=error.code if error else None
+            job_id=job.job_id,
+            at=self._clock.wall(),
+            code=(error.code or type(error).__name__) if error else None,
         )
         await self._journal.remark(told, failure_of(error) if error else None)
         failpoint("job.ended")
@@ -279,7 +290,7 @@ class Runner:
         return links
 
     async def _drop_all(self, job: Job) -> None:
-        job.closing = job.bought() is None
+        job.dropping = True
         for task in job.tasks:
             if task.entry.state is State.INTENT:
                 stamp = task.entry.stamp(self._clock.wall())
@@ -315,11 +326,13 @@ class Runner:
         if not isinstance(error, GatewayError):
             self._journal.announce(JobCrashed(job_id=job.job_id, error=error))
             error = InternalError(_FAULT, code="server_error")
-        job.error = job.error or error
+        # A copy, for another job may have got the very same error, and each says what it bought.
+        job.error = job.error or copy.copy(error)
 
 
 _STOPPING = "The gateway is about to stop."
 _STOPPED = "The gateway stopped while serving this request."
+_NOT_NOW = "The request could not be begun; nothing was bought."
 _PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
 
@@ -348,6 +361,14 @@ def _merge(job: Job) -> Outcome:
     """The parts in the plan's order; notes once each."""
     images = tuple(shelved for task in job.tasks for shelved in task.kept)
     notes = dict.fromkeys(note for task in job.tasks for note in task.notes)
-    if job.error is not None:
-        job.error.bought = job.bought()
-    return Outcome(images=images, notes=tuple(notes), error=job.error)
+    return Outcome(images=images, notes=tuple(notes), error=_told_error(job))
+
+
+def _told_error(job: Job) -> GatewayError | None:
+    """The job's error, with what was bought all the same."""
+    error = job.error
+    if error is not None:
+        error.bought = job.bought()
+        if error.bought is not None:  # one task's word is not the job's
+            error.message = error.message.removesuffix(NOTHING)
+    return error

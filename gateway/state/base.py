@@ -171,9 +171,10 @@ class Store(Protocol):
         ...
 
     async def ended(self, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
-        """The newest few jobs that ended for such a request, the oldest first.
+        """Jobs that ended for such a request, the oldest first.
 
-        Those of which nothing was bought are left out.
+        Those of which nothing was bought are left out. Of very many those are told that were never
+        delivered, and then the newest.
         """
         ...
 

@@ -21,7 +21,7 @@ from gateway.translate.model import Format
 T = TypeVar("T")
 Numbers = Iterator[tuple[int]]
 
-_NEWEST = 50
+_MOST = 200
 
 _BY_NAME = (
     "SELECT number FROM jobs WHERE job_id = ?",
@@ -37,7 +37,7 @@ _ENDED = """
         SELECT 1 FROM tasks WHERE tasks.job_id = jobs.job_id AND NOT replaced
         AND state NOT IN ('intent', 'refused', 'dropped')
     )
-    ORDER BY number DESC LIMIT ?
+    ORDER BY delivered_at IS NOT NULL, number DESC LIMIT ?
 """
 _KEYED = "SELECT number FROM jobs WHERE key_name = ? AND idempotency_key = ?"
 _UNFINISHED = "SELECT number FROM jobs WHERE ended_at IS NULL ORDER BY number"
@@ -107,9 +107,12 @@ def job(connection: sqlite3.Connection, name: str) -> JobRow | None:
 
 
 def ended(connection: sqlite3.Connection, key_name: str, fingerprint: bytes) -> tuple[JobRow, ...]:
-    """The newest few that ended for such a request and had bought something, the oldest first."""
-    newest_first = connection.execute(_ENDED, (key_name, fingerprint, _NEWEST)).fetchall()
-    return _rows(connection, reversed(newest_first))
+    """Those that ended for such a request and had bought something, the oldest first.
+
+    Of very many those count that nobody has had, and then the newest.
+    """
+    found = connection.execute(_ENDED, (key_name, fingerprint, _MOST)).fetchall()
+    return _rows(connection, iter(sorted(found)))
 
 
 def keyed(connection: sqlite3.Connection, key_name: str, idempotency_key: str) -> JobRow | None:

@@ -11,7 +11,7 @@ from tests.faults.catalogue import catalogue
 from tests.faults.proving import Assignment, Proof
 
 # These need programs that this machine may lack (./run test --clients).
-OUTSIDE = frozenset({"nginx"})
+OUTSIDE: frozenset[str] = frozenset()
 _PATIENCE = 180  # seconds; a proof that takes longer is stuck
 
 

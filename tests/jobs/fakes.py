@@ -170,25 +170,27 @@ class House:
         self.governor = Governor(5, 50, self.clock)
         section = Upstream.model_validate({"api_key": "secret", **upstream})
         self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
-        asker = Asker(self.vendor, self.governor, self.clock)
+        asker = Asker(self.vendor, self.governor, self.clock, 90)
         budget = RetryBudget(section.retry_share, self.clock)
         self.breaker = Breaker(section.breaker, self.clock, self.facts.append)
         restraint = Restraint(self.governor, self.breaker, budget)
-        self.creator = Creator(self.vendor, restraint, self.journal, self.clock, section)
+        self.board = Board()
+        self.creator = Creator(
+            self.vendor, restraint, self.journal, self.board, self.clock, section
+        )
         line = Line(
             uploads=Uploads(self.vendor, self.clock, 3600, budget),
             creator=self.creator,
             poller=self.poller,
             collector=Collector(asker, self.fetcher, self.finisher, self.shelf, self.journal),
         )
-        self.board = Board()
         span = Span(follow, creates=5.0, jobs=0.0)
         self.runner = Runner(line, self.shelf, self.journal, self.board, self.clock, span)
         memory = Memory(self.store, self.journal, self.board, self.shelf, self.clock)
         self.recovery = Recovery(memory, self.runner, follow)
         self.look = SecondLook(memory, self.recovery, self.creator, self.vendor, self.governor)
         self.joins = Joins(self.board, self.store, self.shelf, self.ages, JoinsSection())
-        self.reception = Reception(memory, self.runner, self.joins)
+        self.reception = Reception(memory, self.runner, self.joins, self.look)
         self.released = 0
         self.buried = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
