@@ -150,14 +150,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 heapq.heappop(scheduled)
             if not scheduled:
                 raise RuntimeError("everybody waits for something that never comes")
-            self.now = max(self.now, scheduled[0].when())
-            while scheduled and scheduled[0].when() <= self.now:
-                ready.append(heapq.heappop(scheduled))
-        handle = ready.popleft()
-        if handle.cancelled() or (self.gate is not None and not self.gate(handle)):
-            return
-        self.steps += 1
-        handle._run()
+            timer = heapq.heappop(scheduled)
+            self.now = max(self.now, timer.when())
+            ready.append(timer)
+        gate = self.gate
+        while ready and not self._stopping:
+            handle = ready.popleft()
+            if not handle._cancelled and (gate is None or gate(handle)):  # type: ignore[attr-defined]
+                self.steps += 1
+                handle._run()
 
     def _write_to_self(self) -> None:
         """Nobody has to be woken: there is one thread."""

@@ -65,7 +65,7 @@ class Rules(Auditor):
         if end is None:
             return "has not ended"
         age = self._notebook.age(end, process.number)
-        if end.failed:
+        if self._notebook.failed.get(job_id):
             return "" if age >= _FAILURES else "failed, which is still remembered"
         delivery = self._notebook.deliveries.get(job_id)
         if asking.idempotency_key is not None:

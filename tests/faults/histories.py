@@ -211,9 +211,9 @@ class History:
     def _drawn_aims(self) -> list[Aim]:
         chance = self.chance
         aims: list[Aim] = []
-        for user in range(chance.randint(1, 6)):
+        for user in range(chance.choice((1, 2, 2, 3, 4, 6))):
             key_name = chance.choice(("studio", "press"))
-            for number in range(chance.choice((1, 1, 2, 3))):
+            for number in range(chance.choice((1, 1, 1, 2, 3))):
                 who = f"{'abcdef'[user]}{number + 1}"
                 aim = Aim.drawn(chance, who, key_name, f"a {who}")
                 if aims and chance.random() < 0.3:

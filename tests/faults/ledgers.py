@@ -14,6 +14,7 @@ from gateway.events import (
     Created,
     CreateSent,
     Found,
+    JobEnded,
     JobEvent,
     RecreateAllowed,
     State,
@@ -46,7 +47,7 @@ class Disk:
     full: list[tuple[float, float]] = field(default_factory=list)
 
     def is_full(self, now: float) -> bool:
-        return any(begin <= now < end for begin, end in self.full)
+        return bool(self.full) and any(begin <= now < end for begin, end in self.full)
 
 
 @dataclass(slots=True)
@@ -132,6 +133,8 @@ class Ledger:
             self.known.add(event.upstream_id)
 
     async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
+        if isinstance(event, JobEnded):
+            self._notebook.failed[event.job_id] = failure is not None
         await self._write(lambda: _at_once(self._disk.kept.remark(event, failure)))
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
@@ -243,9 +246,12 @@ class Ledger:
     def _flush(self) -> None:
         self._notebook.note(f"   the ledger takes entries again, {len(self._backlog)} made good")
         self._hindered_at = None
-        for apply in self._backlog:
-            apply()
-        self._backlog.clear()
+        backlog, self._backlog = self._backlog, []
+        for apply in backlog:
+            try:
+                apply()
+            except Exception as error:  # noqa: BLE001 - the others must not suffer
+                self._notebook.breach(f"a fact was left out: {error!r}")
 
 
 def _settle(outcomes: list[tuple[asyncio.Future[None], Exception | None]]) -> None:

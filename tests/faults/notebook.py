@@ -11,12 +11,11 @@ from tests.clocks import VirtualClock
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something happened: in which process, by which clock. ``failed`` is an end's."""
+    """When something happened: in which process, by which clock."""
 
     process: int
     monotonic: float
     wall: float
-    failed: bool = False
 
 
 @dataclass
@@ -28,8 +27,10 @@ class Notebook:
     breaches: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     names: dict[str, str] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
     job_of: dict[str, str] = field(default_factory=dict)
     ends: dict[str, Moment] = field(default_factory=dict)
+    failed: dict[str, bool] = field(default_factory=dict)
     deliveries: dict[str, Moment] = field(default_factory=dict)
     closed: bool = False
 
@@ -37,7 +38,8 @@ class Notebook:
         """A short name for a job's or a task's id."""
         if long not in self.names:
             kind = long.partition("_")[0]
-            self.names[long] = f"{kind}{sum(one.startswith(kind) for one in self.names) + 1}"
+            self.kinds[kind] += 1
+            self.names[long] = f"{kind}{self.kinds[kind]}"
         return self.names[long]
 
     def note(self, text: str) -> None:

@@ -178,7 +178,7 @@ class Process:
         self.ledger = Ledger(world.disk, self, world.notebook, world.vendor.chance)
         wire = Wire(world.vendor, self)
         remains = SimpleNamespace(clock=world.clock, vendor=wire, store=self.ledger)
-        house = House(world.folder, follow=400.0, before=cast("House", remains))
+        house = House(world.folder, follow=150.0, before=cast("House", remains))
         house.runner._line.collector._fetcher = Fetcher(world.vendor, self)
         house.journal._observers = (house.ages, self._observe)
         record = self.ledger.record
@@ -327,8 +327,7 @@ class Process:
 
     def _remember(self, fact: JobEvent) -> None:
         clock = self.world.clock
-        failed = isinstance(fact, JobEnded) and fact.code is not None
-        moment = Moment(self.number, clock.monotonic(), clock.wall(), failed)
+        moment = Moment(self.number, clock.monotonic(), clock.wall())
         if isinstance(fact, JobEnded):
             self.world.notebook.ends[fact.job_id] = moment
         elif isinstance(fact, JobDelivered):

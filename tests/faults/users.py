@@ -46,7 +46,7 @@ class Aim:
     def drawn(cls, chance: Random, who: str, key_name: str, prompt: str) -> "Aim":
         keyed = chance.random() < 0.25
         patient = chance.random() < 0.5
-        n = chance.choice((1, 1, 1, 2, 4, 5, 9, 10))
+        n = chance.choice((1, 1, 1, 1, 2, 5, 9))
         return cls(
             who=who,
             key_name=key_name,
