@@ -151,7 +151,7 @@ async def reconcile(process: Process) -> None:
             continue
         replaced = all(task.task_id != task_id for task in row.tasks)
         notebook.count(f"purchases {state}")
-        if state is State.LOST and not replaced:
+        if state is State.LOST and not replaced and world.vendor.can_be_found(task_id):
             notebook.breach(f"{name} was sold and is there, and is held for lost")
         elif state not in {State.DONE, State.FAILED, State.LOST}:
             notebook.breach(f"{name} was sold, and the ledger says it is {state}")

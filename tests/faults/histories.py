@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from gateway.events import State
 from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.audits import Rules, reconcile
 from tests.faults.ledgers import Disk
@@ -25,7 +26,7 @@ from tests.faults.users import Aim, User
 from tests.faults.vendors import Vendor
 
 _LONGEST = 20 * 3_600.0
-_LOST_FOR_GOOD = 30 * 3_600.0
+_LOST_FOR_GOOD = 20 * 3_600.0
 _STEPS_AT_MOST = 400_000
 _TOLD = 60
 
@@ -140,7 +141,7 @@ class History:
         while self.clock.monotonic() < until:
             lost = await self.disk.kept.lost(0.0)
             sold = any(
-                task.task_id in self.vendor.sales and task.state == "lost"
+                task.state is State.LOST and self.vendor.can_be_found(task.task_id)
                 for row in lost
                 for task in row.tasks
             )

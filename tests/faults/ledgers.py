@@ -14,6 +14,7 @@ from gateway.events import (
     Created,
     CreateSent,
     Found,
+    JobDelivered,
     JobEnded,
     JobEvent,
     RecreateAllowed,
@@ -23,7 +24,7 @@ from gateway.events import (
 from gateway.state.base import Failure, JobRow, PictureRow
 from gateway.state.memory import MemoryStore
 from gateway.state.trouble import unavailable
-from tests.faults.notebook import Notebook
+from tests.faults.notebook import Moment, Notebook
 
 _SELDOM = 1.0
 
@@ -32,6 +33,7 @@ class Mortal(Protocol):
     """Whose ledger it is."""
 
     dead: bool
+    number: int
 
     def dies_now(self, moment: str) -> bool:
         """Whether this is where the process ends; it is dead then."""
@@ -133,8 +135,13 @@ class Ledger:
             self.known.add(event.upstream_id)
 
     async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
+        clock = self._notebook.clock
+        moment = Moment(self._owner.number, clock.monotonic(), clock.wall())
         if isinstance(event, JobEnded):
+            self._notebook.ends[event.job_id] = moment
             self._notebook.failed[event.job_id] = failure is not None
+        elif isinstance(event, JobDelivered):
+            self._notebook.deliveries[event.job_id] = moment
         await self._write(lambda: _at_once(self._disk.kept.remark(event, failure)))
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:

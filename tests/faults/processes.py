@@ -16,8 +16,6 @@ from typing import cast
 from gateway.errors import GatewayError, ImageNotFound
 from gateway.events import (
     JobCrashed,
-    JobDelivered,
-    JobEnded,
     JobEvent,
     ObserverFailed,
     Polled,
@@ -31,7 +29,7 @@ from gateway.jobs.runner import Wish
 from gateway.translate.model import Plan
 from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.ledgers import Disk, Ledger
-from tests.faults.notebook import Moment, Notebook
+from tests.faults.notebook import Notebook
 from tests.faults.vendors import OUTSIDE, Fetcher, Vendor, Wire
 from tests.jobs.fakes import House
 
@@ -323,15 +321,6 @@ class Process:
                 name = notebook.name(fact.job_id)
                 code = getattr(fact, "code", None) or getattr(fact, "how", None) or ""
                 notebook.note(f"   {name}: {type(fact).__name__} {code}")
-                self._remember(fact)
-
-    def _remember(self, fact: JobEvent) -> None:
-        clock = self.world.clock
-        moment = Moment(self.number, clock.monotonic(), clock.wall())
-        if isinstance(fact, JobEnded):
-            self.world.notebook.ends[fact.job_id] = moment
-        elif isinstance(fact, JobDelivered):
-            self.world.notebook.deliveries[fact.job_id] = moment
 
 
 def gate(handle: asyncio.Handle) -> bool:

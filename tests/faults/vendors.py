@@ -130,6 +130,10 @@ class Vendor:
         """Whether a task was sold, or may be yet."""
         return task_id in self.sales or task_id in self.flying
 
+    def can_be_found(self, task_id: str) -> bool:
+        """Whether a task was sold, and he will admit it some time."""
+        return task_id in self.sales and self.sales[task_id][0].fate != "vanishes"
+
     def status(self, name: str) -> TaskStatus:
         """What he says of a task now. Raises: TaskUnknown."""
         now = self.clock.monotonic()
