@@ -111,6 +111,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
 
     def __init__(self, now: float = 1_000.0) -> None:
         super().__init__()
@@ -125,9 +126,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.complaints.append(context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
         """Run what belongs into a thread where it stands."""
-        future = self.create_future()
+        future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
         except BaseException as error:  # noqa: BLE001 - told to whoever waits, as executors do
@@ -156,7 +159,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         gate = self.gate
         while ready and not self._stopping:
             handle = ready.popleft()
-            if not handle._cancelled and (gate is None or gate(handle)):  # type: ignore[attr-defined]
+            if not handle._cancelled and (gate is None or gate(handle)):
                 self.steps += 1
                 handle._run()
 

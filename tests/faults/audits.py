@@ -9,6 +9,8 @@ from gateway.errors import GatewayError, InternalError
 from gateway.events import State
 from gateway.jobs.board import Job
 from gateway.jobs.reception import Visit
+from gateway.jobs.rows import pictures_of
+from gateway.state.base import JobRow
 from tests.faults.notebook import Notebook
 from tests.faults.processes import Asking, Auditor, Process
 from tests.faults.vendors import Vendor
@@ -53,11 +55,8 @@ class Rules(Auditor):
 
     def _should_have_joined(self, process: Process, asking: Asking, job_id: str) -> str:
         """Why a wish had to get its earlier job; nothing where it need not."""
-        if not self._sold_or_flying(job_id):
-            return ""
         board = process.house.board
-        visited = board.visits(job_id) > 0
-        if asking.anonymous and visited:
+        if not self._sold_or_flying(job_id) or (asking.anonymous and board.visits(job_id) > 0):
             return ""
         if board.live(job_id) is not None:
             return "is still being worked on"
@@ -67,6 +66,11 @@ class Rules(Auditor):
         age = self._notebook.age(end, process.number)
         if self._notebook.failed.get(job_id):
             return "" if age >= _FAILURES else "failed, which is still remembered"
+        return self._should_have_its_pictures(process, asking, job_id, age)
+
+    def _should_have_its_pictures(
+        self, process: Process, asking: Asking, job_id: str, age: float
+    ) -> str:
         delivery = self._notebook.deliveries.get(job_id)
         if asking.idempotency_key is not None:
             return "has its pictures"
@@ -144,24 +148,31 @@ async def reconcile(process: Process) -> None:
     """At the end: what was sold, what the ledger says, and what lies on the shelf."""
     world, notebook = process.world, process.world.notebook
     for task_id in world.vendor.sales:
-        name, state = notebook.name(task_id), world.disk.states.get(task_id)
         row = await world.disk.kept.job(task_id)
         if row is None:
-            notebook.breach(f"{name} was sold, and the ledger does not know it")
-            continue
-        replaced = all(task.task_id != task_id for task in row.tasks)
-        notebook.count(f"purchases {state}")
-        if state is State.LOST and not replaced and world.vendor.can_be_found(task_id):
-            notebook.breach(f"{name} was sold and is there, and is held for lost")
-        elif state not in {State.DONE, State.FAILED, State.LOST}:
-            notebook.breach(f"{name} was sold, and the ledger says it is {state}")
-        elif state is State.DONE and not replaced:
-            for picture in row.pictures:
-                if process.house.shelf.find(picture.token, "png") is None:
-                    notebook.breach(f"a picture of {name} is not on the shelf")
+            notebook.breach(f"{notebook.name(task_id)} was sold, and the ledger does not know it")
+        else:
+            _reconcile_sale(process, task_id, row)
     for task_id, state in world.disk.states.items():
         bought = {State.RUNNING, State.COLLECTING, State.DONE, State.FAILED}
         if state in bought and task_id not in world.vendor.sales:
             notebook.breach(f"{notebook.name(task_id)} is {state}, and was never sold")
     for row in await world.disk.kept.unfinished():
         notebook.breach(f"{notebook.name(row.job_id)} has not ended in the ledger")
+
+
+def _reconcile_sale(process: Process, task_id: str, row: JobRow) -> None:
+    world, notebook = process.world, process.world.notebook
+    name, state = notebook.name(task_id), world.disk.states.get(task_id)
+    replaced = all(task.task_id != task_id for task in row.tasks)
+    notebook.count(f"purchases {state}")
+    if state not in {State.DONE, State.FAILED, State.LOST}:
+        notebook.breach(f"{name} was sold, and the ledger says it is {state}")
+    elif replaced:
+        return
+    elif state is State.LOST and world.vendor.can_be_found(task_id):
+        notebook.breach(f"{name} was sold and is there, and is held for lost")
+    elif state is State.DONE:
+        for picture in pictures_of(row, next(one for one in row.tasks if one.task_id == task_id)):
+            if process.house.shelf.find(picture.token, "png") is None:
+                notebook.breach(f"a picture of {name} is not on the shelf")

@@ -157,8 +157,8 @@ class Ledger:
         return found[0]
 
     async def close(self) -> None:
-        while self._queue:
-            await asyncio.sleep(0.005)  # noqa: TID251 - made-up time
+        if self._queue:
+            await asyncio.wait([entry.answer for entry in self._queue])
         if self._backlog and not self._disk.is_full(self._loop.time()):
             self._flush()
 

@@ -6,7 +6,7 @@ once a process is dead, none of its steps is run. The job layer in it is the rea
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003 - dataclasses look at it
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
