@@ -106,16 +106,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """A loop without sockets: whenever nothing is ready, its time jumps to the next timer.
 
     What it runs, and in which order, is a matter of the program alone. ``gate`` may keep a handle
-    from being run. ``complaints`` are what an ordinary loop would have logged.
+    from being run. ``complaints`` are what an ordinary loop would have logged. After ``most`` steps
+    it raises: what goes on for ever would otherwise do so at once.
     """
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _stopping: bool
 
-    def __init__(self, now: float = 1_000.0) -> None:
+    def __init__(self, now: float = 1_000.0, most: int = 1_000_000) -> None:
         super().__init__()
         self.now = now
+        self.most = most
         self.steps = 0
         self.gate: Callable[[asyncio.Handle], bool] | None = None
         self.complaints: list[dict[str, Any]] = []
@@ -154,6 +156,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if not scheduled:
                 raise RuntimeError("everybody waits for something that never comes")
             timer = heapq.heappop(scheduled)
+            if self.steps > self.most:
+                raise RuntimeError(f"not over after {self.steps} steps")
             self.now = max(self.now, timer.when())
             ready.append(timer)
         gate = self.gate
