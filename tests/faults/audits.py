@@ -46,12 +46,14 @@ class Rules(Auditor):
         self._notebook.note(f"{asking.who} begins {name}")
         self._notebook.count("jobs")
         before = asking.jobs[-1] if asking.jobs else None
-        if before is not None and before != job_id:
+        own = before is not None and self._notebook.whose.get(before) == asking.who
+        if before is not None and before != job_id and own:
             why = self._should_have_joined(process, asking, before)
             if why:
                 told = f"{asking.who} begins {name} though {self._notebook.name(before)} {why}"
                 self._notebook.breach(told)
         asking.jobs.append(job_id)
+        self._notebook.whose[job_id] = asking.who
 
     def _should_have_joined(self, process: Process, asking: Asking, job_id: str) -> str:
         """Why a wish had to get its earlier job; nothing where it need not."""
@@ -86,7 +88,6 @@ class Rules(Auditor):
         name = self._notebook.name(visit.job_id)
         self._notebook.note(f"{asking.who} gets {name} ({visit.how})")
         self._notebook.count("joins")
-        asking.jobs.append(visit.job_id)
         job = visit.job
         if job.key_name != asking.key_name or job.fingerprint != asking.fingerprint:
             self._notebook.breach(f"{asking.who} was given {name}, which is another's")

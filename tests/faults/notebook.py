@@ -29,6 +29,7 @@ class Notebook:
     names: dict[str, str] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
     job_of: dict[str, str] = field(default_factory=dict)
+    whose: dict[str, str] = field(default_factory=dict)
     ends: dict[str, Moment] = field(default_factory=dict)
     failed: dict[str, bool] = field(default_factory=dict)
     deliveries: dict[str, Moment] = field(default_factory=dict)

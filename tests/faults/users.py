@@ -19,7 +19,7 @@ _OWN = 100.0
 
 @dataclass
 class Aim:
-    """A wish, and how its user goes about it. ``jobs`` are those it got, in order."""
+    """A wish, and how its user goes about it. ``jobs`` are those begun for it, in order."""
 
     who: str
     key_name: str
