@@ -161,6 +161,8 @@ class Ledger:
             await asyncio.wait([entry.answer for entry in self._queue])
         if self._backlog and not self._disk.is_full(self._loop.time()):
             self._flush()
+        self._backlog.clear()
+        self._hindered_at = None
 
     # What is read
 
