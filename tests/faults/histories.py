@@ -22,8 +22,8 @@ from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.audits import Rules, reconcile
 from tests.faults.ledgers import Disk
 from tests.faults.notebook import Notebook
-from tests.faults.processes import Doom, Process, Reset, World, bury, gate, keep_tasks
-from tests.faults.users import Aim, User
+from tests.faults.lives import Doom, Process, Reset, World, bury, gate, keep_tasks
+from tests.faults.people import Aim, User
 from tests.faults.vendors import Vendor
 
 _LONGEST = 20 * 3_600.0

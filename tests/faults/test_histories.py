@@ -12,7 +12,7 @@ from gateway.state.base import JobRow
 from gateway.upstream import base
 from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.histories import tell
-from tests.faults.processes import Process
+from tests.faults.lives import Process
 from tests.faults.proofs.histories import PROOFS, run
 from tests.faults.proving import Assignment
 

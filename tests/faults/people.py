@@ -11,7 +11,7 @@ from gateway.openai.responses import render_error
 from gateway.translate.model import Picture, Plan
 from tests.clocks import VirtualClock
 from tests.faults.notebook import Notebook
-from tests.faults.processes import Answer, Asking, Process, Reset
+from tests.faults.lives import Answer, Asking, Process, Reset
 from tests.jobs.plans import a_plan
 
 _OWN = 100.0
