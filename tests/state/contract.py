@@ -299,6 +299,7 @@ class StoreContract:
         await lost(memory, "j", "t")
         await end(memory, "j", 100.0)
         await memory.reopen(a_job("j", "u"))
+        await end(memory, "j", 105.0)
         job = await memory.job("j")
         assert await memory.lost(0.0) == ()
         late = Found(job_id="j", task_id="t", at=110.0, upstream_id="v")
