@@ -29,15 +29,7 @@ from gateway.events import (
     TaskFailed,
 )
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
-from tests.state.rows import (
-    a_job,
-    a_picture,
-    a_plan,
-    created,
-    sent,
-    state_of,
-    tell,
-)
+from tests.state.rows import a_job, a_picture, a_plan, created, sent, state_of, tell
 
 
 async def bought(store: Store, job: str, task: str, upstream_id: str) -> None:
