@@ -113,7 +113,6 @@ def _take_up(paths: Paths, busy: float, held: int, undo: contextlib.ExitStack) -
         ballast.restore()
     except OSError as error:
         trouble = words(error)
-    (secret,) = writing.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()
     (jobs,) = writing.execute("SELECT count(*) FROM jobs").fetchone()
     count = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
     (unfinished,) = writing.execute(count).fetchone()
@@ -124,7 +123,7 @@ def _take_up(paths: Paths, busy: float, held: int, undo: contextlib.ExitStack) -
         ballast=ballast,
         lock=held,
         trouble=trouble,
-        secret=bytes.fromhex(secret),
+        secret=bytes.fromhex(_own(paths, writing, "secret")),
         created=created,
         jobs=jobs,
         unfinished=unfinished,
@@ -206,11 +205,18 @@ def _examine(paths: Paths, busy: float) -> tuple[int, int]:
         complaints = connection.execute("PRAGMA quick_check(1)").fetchall()
         if complaints != [("ok",)]:
             raise refusals.damaged(paths.ledger, str(complaints[0][0]))
-        (value,) = connection.execute("SELECT value FROM meta WHERE name = 'commits'").fetchone()
+        commits = int(_own(paths, connection, "commits"))
         marked = mark.read(paths.beside(".mark"))
-        if marked is not None and int(value) < marked:
-            raise refusals.older(paths.ledger, int(value), marked, paths.beside(".mark"))
-        return int(found), int(value)
+        if marked is not None and commits < marked:
+            raise refusals.older(paths.ledger, commits, marked, paths.beside(".mark"))
+        return int(found), commits
+
+
+def _own(paths: Paths, connection: sqlite3.Connection, name: str) -> str:
+    """What the ledger knows of itself. Raises: LedgerFault."""
+    for (value,) in connection.execute("SELECT value FROM meta WHERE name = ?", (name,)):
+        return str(value)
+    raise refusals.damaged(paths.ledger, f"its {name} is gone")
 
 
 def _prepare(paths: Paths, connection: sqlite3.Connection, found: int) -> None:

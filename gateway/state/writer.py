@@ -152,6 +152,8 @@ class Writer:
         else:
             self._answer(entries, outcomes)
             self._confirm()
+            if not self._ballast.held:  # the log must not fill what room there is
+                self._committer.shrink()
 
     def _fall_back(self, entries: Sequence[Entry], error: BaseException) -> None:
         """A commit failed: save the facts."""
@@ -171,7 +173,6 @@ class Writer:
     def _again(self, facts: Sequence[Entry]) -> list[object] | None:
         """Make room and try once more; None if that was of no use."""
         self._ballast.give_up()
-        self._committer.shrink()
         try:
             return self._committer.commit(facts)
         except TROUBLE:

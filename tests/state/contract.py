@@ -29,15 +29,7 @@ from gateway.events import (
     TaskFailed,
 )
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
-from tests.state.rows import (
-    a_job,
-    a_picture,
-    a_plan,
-    created,
-    sent,
-    state_of,
-    tell,
-)
+from tests.state.rows import a_job, a_picture, a_plan, created, sent, state_of, tell
 
 
 async def bought(store: Store, job: str, task: str, upstream_id: str) -> None:
@@ -299,6 +291,7 @@ class StoreContract:
         await lost(memory, "j", "t")
         await end(memory, "j", 100.0)
         await memory.reopen(a_job("j", "u"))
+        await end(memory, "j", 105.0)
         job = await memory.job("j")
         assert await memory.lost(0.0) == ()
         late = Found(job_id="j", task_id="t", at=110.0, upstream_id="v")

@@ -159,6 +159,16 @@ def of_a_later_version(ledger: Ledger) -> None:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
+def without_its_secret(ledger: Ledger) -> None:
+    with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM meta WHERE name = 'secret'")
+
+
+def without_a_table(ledger: Ledger) -> None:
+    with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE meta")
+
+
 def a_folder(ledger: Ledger) -> None:
     ledger.path.unlink()
     ledger.path.mkdir()
@@ -174,6 +184,8 @@ def a_folder(ledger: Ledger) -> None:
         (with_garbled_pages, "is damaged"),
         (cut_short, "is damaged"),
         (of_another_program, "another program made it"),
+        (without_its_secret, "is damaged: its secret is gone"),
+        (without_a_table, "is damaged: no such table: meta"),
         (of_a_later_version, "is of format 2, and this version knows 1"),
     ],
 )

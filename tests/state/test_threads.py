@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+from dataclasses import replace
 
 import pytest
 
 from gateway import failpoints
 from gateway.errors import LedgerUnavailable
-from gateway.events import Dropped, JobDelivered, JobEnded, State
+from gateway.events import Dropped, JobDelivered, JobEnded, NotFound, State
 from gateway.state.commit import Committer
 from gateway.state.sqlite import SqliteStore
 from gateway.state.writer import Writer
+from gateway.state.writes import PRUNED_AT_ONCE
 from tests.state.rows import PROMPT, Ledger, a_job, a_picture, created, sent, state_of, tell
 
 Statements = list[tuple[int, str]]
@@ -88,18 +90,18 @@ async def test_readings_do_not_wait_behind_a_commit(store: SqliteStore) -> None:
 
 
 async def test_a_reading_is_of_one_moment(store: SqliteStore) -> None:
-    """A job's row and its tasks' change in one commit, and are never seen apart."""
-    rows = [a_job(f"j{number}", f"t{number}", f"u{number}") for number in range(150)]
-
-    async def write() -> None:
-        for row in rows:
-            await store.add_job(row)
-
-    writing = asyncio.create_task(write())
-    while not writing.done():
-        for job in await store.unfinished():
-            assert len(job.tasks) == 2
-    await writing
+    """Jobs that are forgotten while they are read are read all the same."""
+    names = [f"j{number}" for number in range(400)]
+    await asyncio.gather(*(store.add_job(a_job(name)) for name in names))
+    lost = (NotFound(job_id=name, task_id=f"task_of_{name}", at=1.0) for name in names)
+    await asyncio.gather(*(store.record(event, State.LOST) for event in lost))
+    await asyncio.gather(*(store.remark(JobEnded(job_id=name, at=2.0)) for name in names))
+    pruning = asyncio.create_task(store.prune(3.0))
+    left = {400}
+    while not pruning.done():
+        left.add(len(await store.lost(0.0)))
+    assert await pruning == 400
+    assert all(number % PRUNED_AT_ONCE == 0 for number in left)
 
 
 async def test_what_waits_together_is_committed_together(
@@ -122,7 +124,7 @@ async def test_an_entry_that_fails_does_so_alone(store: SqliteStore) -> None:
     said = await asyncio.gather(
         store.add_job(a_job("a", idempotency_key="k")),
         store.add_job(a_job("b")),
-        store.add_job(a_job("b")),
+        store.add_job(a_job("half", "new", "task_of_a")),
         store.remark(JobEnded(job_id="nobody", at=1.0)),
         store.add_links("a", {"d": "l"}),
         return_exceptions=True,
@@ -268,11 +270,14 @@ async def test_prompts_of_jobs_that_ended_leave_the_file_unless_they_are_kept(
         store = ledger.store(section)
         await store.open()
         name = f"kept_{section.keep_prompts}"
-        await store.add_job(a_job(name))
+        row = a_job(name)
+        (task,) = row.plan.tasks
+        task = replace(task, prompt="long, " * 10_000 + PROMPT)
+        await store.add_job(replace(row, plan=replace(row.plan, tasks=(task,))))
         await store.remark(JobEnded(job_id=name, at=2.0))
         job = await store.job(name)
         assert job is not None
-        assert job.plan.tasks[0].prompt == (PROMPT if section.keep_prompts else "")
+        assert job.plan.tasks[0].prompt == (task.prompt if section.keep_prompts else "")
         await store.close()
         assert ledger.path.read_bytes().count(PROMPT.encode()) == 1
 

@@ -24,7 +24,7 @@ from gateway.events import (
     State,
 )
 from gateway.state.ballast import Ballast
-from gateway.state.commit import Kind
+from gateway.state.commit import Committer, Entry, Kind
 from gateway.state.sqlite import SqliteStore
 from tests.state.rows import Ledger, a_job, created, sent, state_of, tell
 
@@ -168,8 +168,10 @@ async def test_the_ballast_goes_and_comes_back(ledger: Ledger, busy: SqliteStore
     assert tried() == 2  # once more in the room that it left
     assert not ballast.exists()
     assert busy.trouble == f"{FULL}; 1 facts wait to be written"
+    await busy.add_links("b", {str(number): "l" * 5_000 for number in range(50)})
     failpoints.arm("")
     await recovered(ledger, busy)
+    assert ledger.beside("-wal").stat().st_size < 100_000  # it made room for the ballast first
     assert ballast.stat().st_size == 1 << 20
     assert busy.trouble is None
 
@@ -196,6 +198,26 @@ async def test_without_room_for_the_ballast_facts_are_written_and_nothing_is_beg
     await busy.add_job(a_job("c"))
     told = [LedgerHindered(reason=FULL, waiting=0), LedgerRecovered(written=0)]
     assert ledger.told == told
+
+
+async def test_what_is_written_in_the_ballast_s_room_is_marked_too(
+    ledger: Ledger, busy: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, tries = Committer.commit, []
+
+    def full_once(self: Committer, entries: list[Entry], **named: bool) -> list[object]:
+        tries.append(ledger.beside(".ballast").exists())
+        if len(tries) == 1:
+            raise OSError(28, "No space left on device")
+        return commit(self, entries, **named)
+
+    before = int(ledger.beside(".mark").read_text())
+    monkeypatch.setattr(Committer, "commit", full_once)
+    await busy.record(created("b", "tb", "v"), State.RUNNING)
+    assert tries == [True, False]
+    assert int(ledger.beside(".mark").read_text()) == before + 1
+    assert await state_of(busy, "tb") is State.RUNNING
+    assert busy.trouble == FULL
 
 
 async def test_a_ballast_that_cannot_be_written_whole_is_given_up_again(
@@ -341,8 +363,8 @@ async def test_a_real_disk_that_is_full_is_survived(tmp_path: Path) -> None:
     assert json.loads(ran.stdout) == {
         "refused": "journal_unavailable",
         "facts_written_in_the_ballast_s_room": True,
+        "its_room_is_used_again": True,
         "ballast_while_full": False,
-        "trouble_while_full": True,
         "facts_waiting_once_that_is_used_up": True,
         "refused_then": "journal_unavailable",
         "integrity": "ok",
