@@ -45,11 +45,11 @@ class Finisher(Protocol):
 
 
 class _Unusable(Exception):
-    """A picture could not be had by its link; ``fleeting``: it may be had later."""
+    """A picture could not be had by its link; ``away``: nor could any, for the time being."""
 
-    def __init__(self, reason: str, *, fleeting: bool) -> None:
+    def __init__(self, reason: str, *, away: bool) -> None:
         super().__init__(reason)
-        self.fleeting = fleeting
+        self.away = away
 
 
 class Collector:
@@ -123,20 +123,18 @@ class Collector:
             try:
                 return await self._keep_patiently(job, task, link)
             except _Unusable as unusable:
-                if afresh and not unusable.fleeting:
+                if afresh and not unusable.away:
                     raise
                 fault = unusable
             try:
                 fresh = await self._asker.fresh_link(task, place)
             except StatusUnavailable:
-                fault.fleeting = True
+                fault.away = True
             else:
                 if fresh is None:
                     raise fault
-                link, afresh = fresh, afresh or not fault.fleeting
-            if fault.fleeting and not await self._asker.pause(
-                next(pauses, _PAUSES[-1]), job.give_up
-            ):
+                link, afresh = fresh, afresh or not fault.away
+            if fault.away and not await self._asker.pause(next(pauses, _PAUSES[-1]), job.give_up):
                 raise fault
 
     async def _keep_patiently(
@@ -166,9 +164,9 @@ class Collector:
         except BaseException as error:
             await asyncio.to_thread(_remove, fetched, finished_path)
             if isinstance(error, download.LinkDead):
-                raise _Unusable(error.reason, fleeting=error.fleeting) from error
+                raise _Unusable(error.reason, away=error.away) from error
             if isinstance(error, UnusableResult):
-                raise _Unusable(error.reason, fleeting=False) from error
+                raise _Unusable(error.reason, away=False) from error
             raise
         else:
             return shelved, finished.notes

@@ -95,7 +95,8 @@ class Visit:
         message, bought = f"The image was not ready within {seconds} s.", self.job.bought()
         patient = wish.seconds >= wish.own_seconds
         if bought is not None:
-            message += " It is still being made, and already paid for: "
+            paid = "already paid for" if bought.upstream_ids else "perhaps already paid for"
+            message += f" It is still being made, and {paid}: "
             message += "do not send the request again." if patient else "ask again to get it."
         return DeadlineExceeded(
             message,

@@ -164,6 +164,7 @@ class Runner:
         for running in tuple(self._running):
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self._line.uploads.close()
 
     def _creating(self) -> bool:
         return any(job.is_creating for job in self._running.values())
@@ -236,6 +237,9 @@ class Runner:
 
     async def _work(self, job: Job) -> None:
         job.error = plain_error(job)
+        job.suspended = self._line.creator.closed  # begun when everything else was being left off
+        if job.suspended:
+            return
         try:
             links = await self._links(job)
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
@@ -249,11 +253,8 @@ class Runner:
             await self._leave_off(job)
             return
         error = _told_error(job)
-        told = JobEnded(
-            job_id=job.job_id,
-            at=self._clock.wall(),
-            code=(error.code or type(error).__name__) if error else None,
-        )
+        code = (error.code or type(error).__name__) if error else None
+        told = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=code)
         await self._journal.remark(told, failure_of(error) if error else None)
         failpoint("job.ended")
 

@@ -7,6 +7,8 @@ length, time. Must not know: what a picture is (``images``), whose it is.
 import asyncio
 import base64
 import binascii
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urljoin
@@ -25,12 +27,17 @@ _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_
 
 
 class LinkDead(Exception):
-    """A link did not give its file. ``fleeting`` says that a later try might."""
+    """A link did not give its file.
 
-    def __init__(self, reason: str, *, fleeting: bool) -> None:
+    ``fleeting`` says that another try might give it; ``away`` that it is the host, or the way to
+    it, that fails, and not this file: that may last.
+    """
+
+    def __init__(self, reason: str, *, fleeting: bool, away: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.fleeting = fleeting
+        self.away = away
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class Downloads:
     async def _follow(self, url: str, path: str) -> int:
         for _ in range(_REDIRECTS + 1):
             self._policy.check(url)
-            async with self._files.open(url) as stream:
+            async with self._opened(url) as stream:
                 target = stream.headers.get("location")
                 if HTTPStatus.MULTIPLE_CHOICES <= stream.status < HTTPStatus.BAD_REQUEST and target:
                     url = urljoin(url, target)
@@ -87,6 +94,15 @@ class Downloads:
                 _check(stream, self._bounds.size)
                 return await self._write(stream, path)
         raise LinkDead("too many redirects", fleeting=False)
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[Stream]:
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(self._files.open(url))
+            except Interrupted as error:
+                raise LinkDead(error.reason, fleeting=True, away=True) from error
+            yield stream
 
     async def _write(self, stream: Stream, path: str) -> int:
         """Write as it comes; a small file in one go, for every hop to a thread costs."""
@@ -117,7 +133,7 @@ def _check(stream: Stream, most: int) -> None:
     status = stream.status
     if status != HTTPStatus.OK:
         fleeting = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER
-        raise LinkDead(f"HTTP {status}", fleeting=fleeting)
+        raise LinkDead(f"HTTP {status}", fleeting=fleeting, away=fleeting)
     if stream.headers.get("content-encoding", "identity") != "identity":
         raise LinkDead("encoded", fleeting=False)
     told = stream.headers.get("content-length", "")

@@ -54,6 +54,12 @@ class Uploads:
             addresses[reference] = address
         return addresses
 
+    async def close(self) -> None:
+        """Give up the uploads under way: their files are about to go."""
+        for task in tuple(self._under_way.values()):
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
     async def _link(self, reference: Reference) -> str:
         if isinstance(reference, RemotePicture):
             return reference.url

@@ -228,8 +228,9 @@ async def test_any_hint_of_patience_is_understood(stand: Stand, hint: str) -> No
 
 @pytest.mark.parametrize("kind", sorted(THROTTLES))
 async def test_throttled_for_good_is_a_429_and_nothing_is_bought(tmp_path: Path, kind: str) -> None:
-    impatient = {**IMPATIENT, "deadlines": {"tier_1k": 0.5 * PACE}}
-    async with behaving(tmp_path, pace=PACE, upstream=impatient) as stand:
+    pace = 10  # no faster, so that a create's answer is there within the last moment
+    impatient = {**IMPATIENT, "deadlines": {"tier_1k": 2 * pace}}
+    async with behaving(tmp_path, pace=pace, upstream=impatient) as stand:
         stand.vendor_fails(always("create", kind))
         await fails(stand, THROTTLED, purchases=0)
         assert stand.calls("create") > 3
@@ -423,6 +424,10 @@ FILE_ROWS: Mapping[str, Told | None] = {
 }
 
 
+AWAY = {"internal_error", "bad_gateway", "throttled"}
+"""Not the file fails, but its host: that is waited out."""
+
+
 @pytest.mark.parametrize("kind", sorted(FILE_ROWS))
 async def test_a_link_that_fails_once_is_looked_up_afresh(stand: Stand, kind: str) -> None:
     stand.vendor_fails({"where": "file", "kind": kind, "seconds": LONG, "times": 1})
@@ -431,7 +436,7 @@ async def test_a_link_that_fails_once_is_looked_up_afresh(stand: Stand, kind: st
 
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [(kind, "png") for kind in sorted(FILE_ROWS.keys() - {"stall", "drip", "wrong_type"})]
+    [(kind, "png") for kind in sorted(FILE_ROWS.keys() - AWAY - {"stall", "drip", "wrong_type"})]
     + [(kind, "jpeg") for kind in ("cut", "truncated", "wrong_length", "wrong_picture", "huge")],
 )
 async def test_nothing_broken_is_ever_delivered(
@@ -441,6 +446,29 @@ async def test_nothing_broken_is_ever_delivered(
     await fails(stand, BROKEN_LINK, purchases=1, output_format=output_format)
     assert stand.shelved() == []
     assert stand.calls("file") <= 6
+
+
+@pytest.mark.parametrize("kind", sorted(AWAY))
+async def test_a_host_that_is_away_is_waited_for_and_its_picture_kept(
+    tmp_path: Path, kind: str
+) -> None:
+    short = {**IMPATIENT, "deadlines": {"tier_1k": 0.6 * PACE}}
+    async with behaving(tmp_path, pace=PACE, upstream=short) as stand:
+        stand.vendor_fails(always("file", kind))
+        late = Told(
+            openai.InternalServerError,
+            504,
+            "server_error",
+            "upstream_timeout",
+            final=True,
+            bought=True,
+        )
+        await fails(stand, late, purchases=1)
+        stand.vendor_fails()
+        await stand.until(lambda: len(stand.gateway.board) == 0)
+        assert len(stand.shelved()) == 1
+        await generated(stand)
+        assert stand.purchases == 1
 
 
 @pytest.mark.parametrize("kind", ["stall", "drip"])

@@ -11,8 +11,8 @@ from gateway.jobs.board import Job
 from gateway.jobs.reception import Visit
 from gateway.jobs.rows import pictures_of
 from gateway.state.base import JobRow
-from tests.faults.notebook import Notebook
 from tests.faults.lives import Asking, Auditor, Process
+from tests.faults.notebook import Notebook
 from tests.faults.vendors import Vendor
 
 _FAILURES, _ORPHANS, _DELIVERED = 300.0, 600.0, 600.0

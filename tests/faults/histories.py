@@ -21,8 +21,8 @@ from gateway.events import State
 from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.audits import Rules, reconcile
 from tests.faults.ledgers import Disk
-from tests.faults.notebook import Notebook
 from tests.faults.lives import Doom, Process, Reset, World, bury, gate, keep_tasks
+from tests.faults.notebook import Notebook
 from tests.faults.people import Aim, User
 from tests.faults.vendors import Vendor
 

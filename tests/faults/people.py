@@ -10,8 +10,8 @@ from gateway.jobs.deadlines import callers_deadline
 from gateway.openai.responses import render_error
 from gateway.translate.model import Picture, Plan
 from tests.clocks import VirtualClock
-from tests.faults.notebook import Notebook
 from tests.faults.lives import Answer, Asking, Process, Reset
+from tests.faults.notebook import Notebook
 from tests.jobs.plans import a_plan
 
 _OWN = 100.0

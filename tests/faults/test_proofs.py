@@ -10,17 +10,10 @@ import pytest
 from tests.faults.catalogue import catalogue
 from tests.faults.proving import Assignment, Proof
 
-# These need programs that this machine may lack (./run test --clients).
-OUTSIDE: frozenset[str] = frozenset()
 _PATIENCE = 180  # seconds; a proof that takes longer is stuck
 
 
-def _case(proof: Proof) -> object:
-    marks = [pytest.mark.clients] if proof.name in OUTSIDE else []
-    return pytest.param(proof, id=proof.name, marks=marks)
-
-
-@pytest.mark.parametrize("proof", [_case(proof) for proof in catalogue()])
+@pytest.mark.parametrize("proof", catalogue(), ids=lambda proof: proof.name)
 async def test_the_promise_holds(
     proof: Proof, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -169,7 +169,7 @@ async def test_of_very_many_equal_pictures_none_is_forgotten(house: House) -> No
 
 
 async def test_a_network_that_is_away_for_a_while_costs_no_picture(house: House) -> None:
-    house.fetcher.crashes = [LinkDead("ConnectError", fleeting=True)] * 5
+    house.fetcher.crashes = [LinkDead("ConnectError", fleeting=True, away=True)] * 5
     asked = house.vendor.status
 
     async def status(task_id: str) -> TaskStatus:
@@ -187,7 +187,7 @@ async def test_a_way_that_stays_closed_is_tried_for_as_long_as_the_task_is_follo
     tmp_path: Path,
 ) -> None:
     async with House(tmp_path, follow=300.0) as house:
-        house.fetcher.crashes = [LinkDead("HTTP 503", fleeting=True)] * 1_000
+        house.fetcher.crashes = [LinkDead("HTTP 503", fleeting=True, away=True)] * 1_000
         job = await house.start(a_plan())
         await house.clock.advance(500)
         assert job.states == ("collecting",)
