@@ -12,18 +12,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.clock import SystemClock
 from tests.repo.source import ROOT
 
-# Not the library for threads: its locks are asked for at every turn of the interpreter.
-_NAME = "libfaketime.so.1"
-_LOOKS_EVERY = 1.1
+_NAME = "libfaketimeMT.so.1"  # the one for threads
 _CACHE = ROOT / ".cache" / "faketime"
 _ADVICE = (
     "libfaketime is neither installed nor could it be fetched into .cache; on Debian and Ubuntu: "
     "apt-get install libfaketime"
 )
-_CLOCK = SystemClock()
 
 
 class Wall:
@@ -42,16 +38,16 @@ class Wall:
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # Every turn of a lock asks for the time; the file is read once in a second alone.
-            "FAKETIME_CACHE_DURATION": "0",
+            "FAKETIME_NO_CACHE": "1",
+            # Of itself it takes this C library for an old one, and lets timed waits end at once.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
             "NO_FAKE_STAT": "1",
         }
 
-    async def jump(self, seconds: int) -> None:
-        """Set the clock so much forward, or back; returns when whoever looks has seen it."""
+    def jump(self, seconds: int) -> None:
+        """Set the clock so much forward, or back."""
         self.offset += seconds
         self._set()
-        await _CLOCK.sleep(_LOOKS_EVERY)
 
     def _set(self) -> None:
         new = self._file.with_suffix(".new")

@@ -25,6 +25,8 @@ THROTTLED: Ends = frozenset({"rate_limit_exceeded"})
 TOO_LATE: Ends = frozenset({"upstream_timeout"})
 # Put off until the deadline, a create may be under way just then.
 PUT_OFF = THROTTLED | TOO_LATE
+# An attempt to connect may be under way just then, too.
+SLOWLY_AWAY = AWAY | TOO_LATE
 UNUSABLE: Ends = frozenset({"upstream_result_unusable"})
 
 LONG = 30.0
@@ -142,13 +144,13 @@ def _reaching() -> tuple[Case, ...]:
     return (
         Case("names_unknown", AWAY, _fixed(names="unknown")),
         Case("names_failing", AWAY, _fixed(names="failing")),
-        Case("names_too_slow", AWAY, _fixed(names=2.0)),
+        Case("names_too_slow", SLOWLY_AWAY, _fixed(names=2.0)),
         Case("names_slow", WELL, _fixed(names=0.3)),
         Case("names_unknown_while_asking", WELL, _later(names="unknown")),
         Case("connection_refused", AWAY, _fixed(door="refused")),
         Case("connection_refused_briefly", WELL, _fixed(door="refused", lasting=0.7)),
         Case("connection_refused_while_asking", WELL, _later(door="refused")),
-        Case("connection_never_stands", AWAY, _fixed(door="clogged")),
+        Case("connection_never_stands", SLOWLY_AWAY, _fixed(door="clogged")),
         Case("connection_never_stands_while_asking", WELL, _later(door="clogged")),
         Case("connection_closed_at_once", LOST, _wire("hang_up", None)),
         Case("connection_reset_at_once", LOST, _wire("slam", None)),

@@ -24,14 +24,14 @@ JUMPS = (HOUR, -HOUR, DAY, -DAY)
 
 # One of those who leave does so from a task that goes on beyond the jump, one from a task that is
 # over by then.
-_TASK, _SHORT = 2.0, 0.3
+_TASK, _SHORT = 1.2, 0.3
 _BEFORE_JUMP = 0.6
 _LEFT = ("slow; left", "short; left")
 _PATIENT = 4
-_OWN_TIMEOUT = 2.5
+_OWN_TIMEOUT = 2.0
 # What the gateway makes of a caller's short time-out, and half of the deadline of the 2k tier.
 _TOLD_AT = 0.8 * _OWN_TIMEOUT
-_DEADLINE = 2.2
+_DEADLINE = 1.8
 _LONGEST = 90.0
 _EARLY, _LATE = 0.05, 3.0
 _TOO_LATE = "upstream_timeout"
@@ -114,7 +114,7 @@ async def _trial(scene: _Scene, number: int) -> None:
         await _CLOCK.sleep(0.02)
     await _hang_up(leaving)
     await _CLOCK.sleep(_BEFORE_JUMP)
-    await scene.wall.jump(seconds)
+    scene.wall.jump(seconds)
     again = [asyncio.create_task(wished(one, extra_headers=_REPEATED)) for one in _LEFT]
     later = [asyncio.create_task(wished(f"later {place}")) for place in range(2)]
     for when, tasks in (("repeated", again), ("under way", waiting), ("afterwards", later)):

@@ -159,7 +159,7 @@ def _hasty(base_url: str, pace: float) -> dict[str, object]:
     """The vendor's section with every time-out scaled down; the breaker has a proof of its own."""
     return {
         "base_url": base_url,
-        "connect_time": 1.0,
+        "connect_time": 0.7,
         "create_time": 1.5,
         "status_time": 0.8,
         "upload_time": 1.0,
