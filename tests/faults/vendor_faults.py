@@ -246,7 +246,11 @@ def _refusing() -> tuple[Case, ...]:
             _refused("throttled", retry_after="soon"),
         ),
         Case("create_429_retry_after_date", WELL, _dated),
-        Case("create_429_passing", WELL, _vendor(_line("create", "overloaded", 2))),
+        Case(
+            "create_429_passing",
+            WELL,
+            _vendor(_line("create", "overloaded", 2, retry_after="0.5")),
+        ),
     )
 
 
