@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.config.sections import Joins as Section
-from gateway.errors import IdempotencyKeyReused, LedgerUnavailable, Overloaded
+from gateway.errors import Draining, IdempotencyKeyReused, LedgerUnavailable, Overloaded
 from gateway.events import State
 from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
@@ -210,4 +210,5 @@ class Joins:
         """Failed after something was bought, and not long ago."""
         bought = any(task.state not in NOTHING_BOUGHT for task in row.tasks)
         age = self._ages.since_end(row.job_id, row.ended_at)
-        return row.failure is not None and bought and age <= self._section.failures
+        failed = row.failure is not None and row.failure.kind != Draining.__name__
+        return failed and bought and age <= self._section.failures

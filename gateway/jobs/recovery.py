@@ -8,21 +8,22 @@ again; what was not sent is not bought, for its caller is gone.
 from collections.abc import Mapping
 
 from gateway.errors import Draining, GatewayError, InternalError
-from gateway.events import CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
+from gateway.events import FINAL, CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
-from gateway.jobs.rows import NOTHING_BOUGHT, failure_of, job_of
+from gateway.jobs.rows import NOTHING_BOUGHT, failure_of, job_of, references
 from gateway.jobs.runner import Runner
 from gateway.state.base import JobRow
+from gateway.translate.model import Picture
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
 from gateway.upstream.governor import Governor
 
 # Seconds since a job ended at which its LOST tasks are asked for again.
 _LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
 _GONE = "the process ended before anything was sent"
-_RESTARTED = "The gateway was restarted before anything was sent; nothing was bought."
+_RESTARTED = "The gateway was restarted before all of it was sent; ask again."
 _UNREVIVED = "The gateway failed while taking a request up again."
 
 
@@ -44,8 +45,8 @@ class Recovery:
         resumed = 0
         for row in await self._store.unfinished():
             job = self._job(row)
-            if all(task.state in NOTHING_BOUGHT for task in row.tasks):
-                await self._drop(job)
+            nothing = all(task.state in NOTHING_BOUGHT for task in row.tasks)
+            if (nothing or _lacks_files(job)) and await self._drop(job):
                 continue
             told = JobRecovered(job_id=job.job_id, at=self._clock.wall(), states=job.states)
             await self._journal.remark(told)
@@ -84,14 +85,29 @@ class Recovery:
         now, wall = self._clock.monotonic(), self._clock.wall()
         return job_of(row, self._shelf, now=now, wall=wall, follow=self._follow)
 
-    async def _drop(self, job: Job) -> None:
+    async def _drop(self, job: Job) -> bool:
+        """Give up what was not sent; if that was all there was to do, the job ends, and says so.
+
+        That is no failure to be remembered: whoever asks again has it made.
+        """
         for task in job.tasks:
             if task.entry.state is State.INTENT:
                 stamp = task.entry.stamp(self._clock.wall())
                 await self._journal.tell(task.entry, Dropped(**stamp, reason=_GONE))
+        if any(task.entry.state not in FINAL for task in job.tasks):
+            return False
         error = Draining(_RESTARTED, code="server_is_draining")
         told = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=error.code)
         await self._journal.remark(told, failure_of(error))
+        return True
+
+
+def _lacks_files(job: Job) -> bool:
+    """Whether a task is still to be sent whose pictures went with the process that had them."""
+    unsent = any(task.entry.state is State.INTENT for task in job.tasks)
+    return (
+        unsent and not job.links and any(isinstance(one, Picture) for one in references(job.plan))
+    )
 
 
 class SecondLook:

@@ -15,6 +15,7 @@ from gateway.images.storage import EXTENSIONS
 from gateway.jobs.board import Job, LiveTask, Outcome
 from gateway.jobs.journal import Entry
 from gateway.state.base import Failure, JobRow, PictureRow, TaskRow
+from gateway.translate.model import Plan, Reference
 
 NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 _KINDS: Mapping[str, type[GatewayError]] = {
@@ -92,6 +93,12 @@ def _task(row: JobRow, task: TaskRow, shelf: Shelf, now: float, wall: float) -> 
             live.kept.append(shelved)
             live.notes.extend(picture.notes)
     return live
+
+
+def references(plan: Plan) -> tuple[Reference, ...]:
+    """The pictures that every task of a plan is sent with, its mask among them."""
+    first = plan.tasks[0]
+    return (*first.references, *((first.mask,) if first.mask is not None else ()))
 
 
 def pictures_of(row: JobRow, task: TaskRow) -> list[PictureRow]:

@@ -30,7 +30,7 @@ from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
-from gateway.jobs.rows import failure_of, job_of, plain_error, row_of
+from gateway.jobs.rows import failure_of, job_of, plain_error, references, row_of
 from gateway.state.base import JobRow
 from gateway.translate.model import Picture, Plan, Reference
 from gateway.upstream.uploads import Uploads
@@ -273,7 +273,7 @@ class Runner:
 
     async def _links(self, job: Job) -> Mapping[Reference, str]:
         """Every reference at the vendor; if that fails, nothing is bought."""
-        wanted = _references(job.plan)
+        wanted = references(job.plan)
         if not wanted or all(task.entry.state is not State.INTENT for task in job.tasks):
             return {}
         if job.links:
@@ -347,11 +347,6 @@ def _room(plan: Plan) -> int:
     """A generous guess at the bytes that a plan's pictures will take."""
     width, height = plan.bought or (_PIXELS[plan.tier], 1)
     return plan.n * width * height * _BYTES_PER_PIXEL
-
-
-def _references(plan: Plan) -> tuple[Reference, ...]:
-    first = plan.tasks[0]
-    return (*first.references, *((first.mask,) if first.mask is not None else ()))
 
 
 def _address(reference: Reference, known: Mapping[str, str]) -> str:

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import Draining, LedgerUnavailable, UpstreamOutcomeUnknown
+from gateway.errors import (
+    Draining,
+    LedgerUnavailable,
+    UpstreamOutcomeUnknown,
+    UpstreamRefused,
+)
 from gateway.events import JobEnded, JobRecovered, JobReopened, JobSuspended, State, TaskEvent
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.memory import Memory
 from gateway.state.base import JobRow
+from gateway.translate.model import Picture
 from gateway.upstream import base
 from tests.jobs.fakes import House
 from tests.jobs.plans import a_plan
@@ -408,3 +414,37 @@ async def test_what_was_written_of_a_job_is_what_it_is(house: House) -> None:
     assert replace(row.plan, text_tokens=None).n == 2
     assert row.seconds == 300
     assert row.give_up == row.created_at + 300 + 1800
+
+
+async def test_a_wish_taken_up_again_whose_files_went_with_its_process_is_made_by_the_next_try(
+    house: House, tmp_path: Path
+) -> None:
+    picture = Picture("p", "digest", "image/png", 64, 64, 10, alpha=False)
+    plan = a_plan(8, kind="edit", references=(picture,))
+
+    def second_fails(_: object) -> Exception | None:
+        refused = base.CreateRefused("x", UpstreamRefused("no"))
+        return refused if len(house.vendor.purchases) == 1 else None
+
+    house.vendor.refuse = second_fails
+    await house.clock.drive(house.served(house.wish(plan)))
+    house.vendor.refuse = lambda _: None
+    await house.clock.advance(3_700)
+
+    async def never(_: Picture) -> str:
+        await house.buried.wait()
+        return ""
+
+    upload = house.vendor.upload
+    house.vendor.upload = never  # type: ignore[method-assign, assignment]
+    asyncio.ensure_future(house.served(house.wish(plan)))  # noqa: RUF006 - it dies
+    await house.clock.advance(1)
+    assert len(house.board) == 1
+    dies(house)
+    house.vendor.upload = upload  # type: ignore[method-assign]
+    async with House(tmp_path, before=house) as heir:
+        assert await heir.recovery.recover() == 0
+        visit, outcome = await heir.clock.drive(heir.served(heir.wish(plan), retry=True))
+        assert (visit.how, outcome.error) == (None, None)
+        assert len(outcome.images) == 8
+        assert len(heir.vendor.purchases) == 2
