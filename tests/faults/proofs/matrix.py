@@ -217,7 +217,8 @@ async def trial(scene: Scene, number: int) -> None:
 async def _wished(scene: Scene, prompt: str, retries: int, number: int) -> End:
     client = scene.client(retries)
     if scene.case.edits:
-        picture = await asyncio.to_thread(drawn_png, (64, 64), seed=len(prompt))
+        size = (64 + number % 97, 64 + number // 97)  # one that was never uploaded before
+        picture = await asyncio.to_thread(drawn_png, size)
         return await edited(client, prompt, picture)
     form = ("png", "jpeg")[number // 2 % 2]
     return await generated(client, prompt, scene.case.n, output_format=form)
