@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -32,7 +33,7 @@ _UPSTREAM = {
     "breaker": {"least": 1_000_000},
 }
 # What is remembered for a while is forgotten within the warm-up, so that its number stays the same.
-_FORGETFUL = {
+_FORGETFUL: dict[str, Any] = {
     "images": {"lifetime": 60},
     "joins": {"failures": 30, "orphans": 30, "delivered": 30},
     "upstream": {**_UPSTREAM, "upload_lifetime": 60},
