@@ -6,6 +6,7 @@ Owns: their configuration, waiting until they listen, their end. Must not know: 
 import asyncio
 import json
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from tests.e2e.stand import KEY
 PATIENCE = 30.0
 _CLOCK = SystemClock()
 _FAST = {"submit_per_second": 500, "query_per_second": 2000, "polling": {"scale": 0.02}}
-_GENEROUS = {"submit_per_second": 1e5, "query_per_second": 1e5, "query_burst": 100_000}
+_RATES = dict.fromkeys(("submit_per_second", "query_per_second"), 1e5)
+_GENEROUS = {**_RATES, **dict.fromkeys(("submit_burst", "query_burst"), 100_000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Program:
     """A running command: its address, and its process."""
 
     url: str
-    child: asyncio.subprocess.Process
+    child: Process
 
 
 class Vendor(Program):
@@ -38,10 +40,9 @@ class Vendor(Program):
     async def told(self, name: str, body: object = None) -> Any:
         """Ask (or with ``body`` tell) ``/control/<name>``."""
         async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
-            method = "GET" if body is None else "POST"
-            answer = await client.request(method, f"{self.url}/control/{name}", json=body)
-        answer.raise_for_status()
-        return answer.json()
+            how = "GET" if body is None else "POST"
+            answer = await client.request(how, f"{self.url}/control/{name}", json=body)
+        return answer.raise_for_status().json()
 
 
 @asynccontextmanager
@@ -49,9 +50,9 @@ async def simulating(folder: Path) -> AsyncIterator[Vendor]:
     """The simulated vendor, quick, with no limits on how often it may be asked."""
     arguments = ("simulate", "--port", "0", "--speed", "1000", "--seed", "7")
     async with _running(folder, "vendor", arguments, (), {}) as (child, said):
-        (line,) = await _until(child, said, "simulated vendor on ", 1)
-        vendor = Vendor(line.partition(" on ")[2].split()[0], child)
-        await vendor.told("settings", {**_GENEROUS, "submit_burst": 100_000})
+        line = await _until(child, said, "simulated vendor on ")
+        vendor = Vendor(line.split()[3], child)
+        await vendor.told("settings", _GENEROUS)
         yield vendor
 
 
@@ -74,15 +75,12 @@ async def serving(
         "state": {"url": f"sqlite:///{folder / 'state.db'}"},
         "keys": [{"name": "studio", "key": KEY}],
     }
-    for name, section in changes.items():
-        sections[name] = {**sections.get(name, {}), **section}
-    config = folder / "config.yaml"
-    config.write_text(json.dumps(sections), encoding="utf-8")
-    command = ("serve", "--config", str(config))
+    sections |= {name: {**sections.get(name, {}), **more} for name, more in changes.items()}
+    (folder / "config.yaml").write_text(json.dumps(sections), encoding="utf-8")
+    command = ("serve", "--config", "config.yaml")
     async with _running(folder, "gateway", command, within, variables or {}) as (child, said):
-        lines = await _until(child, said, '"event": "listening"', 2)
-        urls = {told["listener"]: told["url"] for told in map(json.loads, lines)}
-        yield Program(urls["clients"], child)
+        line = await _until(child, said, '"listener": "clients"')
+        yield Program(json.loads(line)["url"], child)
 
 
 @asynccontextmanager
@@ -92,7 +90,7 @@ async def _running(
     arguments: Sequence[str],
     within: Sequence[str],
     more: Mapping[str, str],
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
+) -> AsyncIterator[tuple[Process, Path]]:
     """Start a command; what it says goes to a file. It is asked to stop, then made to."""
     command, said = (*within, sys.executable, "-m", "gateway", *arguments), folder / f"{name}.log"
     with said.open("wb") as out:
@@ -111,14 +109,12 @@ async def _running(
             await child.wait()
 
 
-async def _until(
-    child: asyncio.subprocess.Process, said: Path, words: str, count: int
-) -> list[str]:
-    """Wait for so many lines that hold these words. Raises: RuntimeError if it ends before."""
+async def _until(child: Process, said: Path, words: str) -> str:
+    """Wait for a line that holds these words. Raises: RuntimeError if it ends before."""
     async with asyncio.timeout(PATIENCE):
         while child.returncode is None:
-            lines = [line for line in said.read_text("utf-8").splitlines() if words in line]
-            if len(lines) >= count:
-                return lines
+            for line in said.read_text("utf-8").splitlines():
+                if words in line:
+                    return line
             await _CLOCK.sleep(0.02)
     raise RuntimeError(f"it did not start: {said.read_text('utf-8')[-2000:]}")

@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -30,6 +32,12 @@ _UPSTREAM = {
     "polling": {"scale": 0.02},
     "breaker": {"least": 1_000_000},
 }
+# What is remembered for a while is forgotten within the warm-up, so that its number stays the same.
+_FORGETFUL: dict[str, Any] = {
+    "images": {"lifetime": 60},
+    "joins": {"failures": 30, "orphans": 30, "delivered": 30},
+    "upstream": {**_UPSTREAM, "upload_lifetime": 60},
+}
 _CLOCK = SystemClock()
 
 
@@ -40,15 +48,18 @@ async def _run(assignment: Assignment) -> Findings:
     async with simulating(assignment.folder) as vendor:
         await vendor.told("faults", mixture.SCRIPT)
         variables = {"TMPDIR": str(temporary)}
-        async with serving(
-            assignment.folder, vendor, variables=variables, upstream=_UPSTREAM
-        ) as gateway:
+        async with serving(assignment.folder, vendor, variables=variables, **_FORGETFUL) as gateway:
+
+            def told() -> str:
+                return f", {_memory(gateway):,} bytes in memory"
+
+            numbers = range(assignment.trials)
             open_before = _descriptors(gateway)
             least = min(_LEAST_WARM_UP, assignment.trials // 2)
             warm_up = max(int(assignment.trials * _WARM_UP), least)
-            await _send(gateway.url, assignment, range(warm_up), findings, sent)
+            await _send(gateway.url, assignment, numbers[:warm_up], findings, sent, told)
             memory = await _settled(gateway)
-            await _send(gateway.url, assignment, range(warm_up, assignment.trials), findings, sent)
+            await _send(gateway.url, assignment, numbers[warm_up:], findings, sent, told)
             growth = await _settled(gateway) - memory
             findings.measure("memory grown, bytes", growth)
             if growth > _GROWTH:
@@ -60,9 +71,14 @@ async def _run(assignment: Assignment) -> Findings:
 
 
 async def _send(
-    url: str, assignment: Assignment, numbers: range, findings: Findings, sent: Counter[str]
+    url: str,
+    assignment: Assignment,
+    numbers: range,
+    findings: Findings,
+    sent: Counter[str],
+    told: Callable[[], str] = str,
 ) -> None:
-    """Send these, so many at once, and count them by kind."""
+    """Send these, so many at once, and count them by kind; ``told`` adds to what is reported."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(client: httpx.AsyncClient, number: int) -> None:
@@ -73,7 +89,7 @@ async def _send(
         if done.wrong is not None:
             findings.breach(done.wrong)
         if sent.total() % 1_000 == 0:
-            assignment.tell(f"{sent.total()} requests")
+            assignment.tell(f"{sent.total()} requests{told()}")
 
     headers = {"authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(
