@@ -156,8 +156,10 @@ class Reception:
                     how=visit.how,
                     request_id=request_id,
                 )
-                with contextlib.suppress(KeyError):  # of a job that could not be written either
+                if isinstance(visit.job, JobRow) or visit.job.written:
                     await self._journal.remark(told)
+                else:  # whether the ledger takes the job at all is still open
+                    self._journal.announce(told)
             yield visit
         finally:
             self._board.leave(visit.job_id)

@@ -186,6 +186,7 @@ class Runner:
             told = error if isinstance(error, GatewayError) else Overloaded(_NOT_NOW, retry_after=1)
             job.outcome.set_result(Outcome(error=told))
             raise
+        job.written = True
         self._set_going(job)
 
     def _set_going(self, job: Job) -> None:
@@ -220,6 +221,7 @@ class Runner:
             release=wish.release,
             fingerprint=wish.fingerprint,
             idempotency_key=wish.idempotency_key,
+            written=False,
         )
 
     async def _run(self, job: Job) -> None:
