@@ -52,7 +52,7 @@ class Job:
 
     After ``deadline`` nothing more is bought for it, after ``give_up`` its tasks are not followed
     any more. ``deserted`` says that whoever waited has left; ``dropping`` that one of its tasks was
-given up before it was sent; ``suspended`` that it goes on in another process; ``written`` that
+    given up before it was sent; ``suspended`` that it goes on in another process; ``written`` that
     the ledger has it. ``links`` are the vendor's addresses of references whose files are gone, by
     digest.
     """
