@@ -142,7 +142,7 @@ class Rules(Auditor):
     def _begun(self, job: Job) -> bool:
         """Whether anything may have been bought for a job, so that the rest has to follow."""
         nothing = {State.INTENT, State.REFUSED, State.DROPPED}
-        return any(task.entry.state not in nothing for task in job.tasks)
+        return any(task.marking or task.entry.state not in nothing for task in job.tasks)
 
 
 async def reconcile(process: Process) -> None:
