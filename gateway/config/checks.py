@@ -7,6 +7,7 @@ holds a secret.
 """
 
 import difflib
+import math
 from collections.abc import Iterator
 
 from gateway.config.addresses import is_loopback
@@ -126,5 +127,7 @@ def _memories(values: Tree) -> Iterator[Finding]:
         return  # told by the section itself
     keep = Config.model_fields["state"].default.keep if keep is None else keep
     lifetime = Config.model_fields["images"].default.lifetime if lifetime is None else lifetime
-    if isinstance(keep, int | float) and isinstance(lifetime, int | float) and keep < lifetime:
+    if not isinstance(keep, int | float) or not isinstance(lifetime, int | float):
+        return
+    if keep < lifetime < math.inf:
         yield ("state", "keep"), "must not be shorter than images.lifetime"

@@ -150,6 +150,7 @@ async def test_who_comes_back_after_a_time_out_gets_what_was_paid_for(stand: Sta
         (picture,) = pictures_of(await generated(client))
     assert picture.size == (1024, 768)
     assert stand.purchases == 1
+    await stand.until(lambda: len(stand.requests) == 2)
     told = [request.joined for request in stand.requests]
     assert told == [None, "sdk_retry"]
 

@@ -136,13 +136,14 @@ class Rules(Auditor):
         name = self._notebook.name(task_id)
         if job is None:
             self._notebook.breach(f"{name} is to be bought for no job")
-        elif process.house.board.visits(job.job_id) == 0 and not self._begun(job):
+        elif process.house.board.visits(job.job_id) == 0 and not self._begun(job, task_id):
             self._notebook.breach(f"{name} is to be bought though its caller has left")
 
-    def _begun(self, job: Job) -> bool:
+    def _begun(self, job: Job, task_id: str) -> bool:
         """Whether anything may have been bought for a job, so that the rest has to follow."""
         nothing = {State.INTENT, State.REFUSED, State.DROPPED}
-        return any(task.marking or task.entry.state not in nothing for task in job.tasks)
+        others = (task for task in job.tasks if task.entry.task_id != task_id)
+        return any(task.marking or task.entry.state not in nothing for task in others)
 
 
 async def reconcile(process: Process) -> None:

@@ -306,7 +306,7 @@ async def test_chores_wait_for_better_times(ledger: Ledger, busy: SqliteStore) -
     with pytest.raises(LedgerUnavailable):
         await busy.prune(5.0)
     await busy.remark(JobEnded(job_id="a", at=2.0))
-    failpoints.arm("ledger.commit=sleep:0")
+    failpoints.arm("ledger.commit=sleep:0.001")
     with pytest.raises(LedgerUnavailable):
         await busy.prune(5.0)
     await recovered(ledger, busy)
