@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.config.sections import Joins as Section
-from gateway.errors import Draining, IdempotencyKeyReused, LedgerUnavailable, Overloaded
+from gateway.errors import Draining, IdempotencyKeyReused, LedgerUnavailable
 from gateway.events import State
 from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
@@ -20,7 +20,6 @@ from gateway.state.base import JobRow, Store
 from gateway.translate.model import Plan
 
 How = Literal["idempotency_key", "sdk_retry", "orphan", "replay"]
-_TRIES = 5
 _WAITING = "The gateway cannot keep its books at the moment, so it buys nothing new."
 
 
@@ -71,17 +70,13 @@ class Joins:
 
         Raises: IdempotencyKeyReused; LedgerUnavailable where facts wait that should be known here.
         """
-        for _ in range(_TRIES):
-            trouble = self._store.trouble
-            before = self._live(ask)
-            keyed = None
-            if ask.idempotency_key is not None:
-                keyed = await self._store.keyed(ask.key_name, ask.idempotency_key)
-            over = await self._store.ended(ask.key_name, ask.fingerprint)
-            if all(self._board.live(job.job_id) is job for job in before):
-                break  # none ended between the two looks, so none was overlooked
-        else:
-            raise Overloaded("Too many equal requests end at once.", retry_after=1)
+        trouble = self._store.trouble
+        before = self._live(ask)
+        keyed = None
+        if ask.idempotency_key is not None:
+            keyed = await self._store.keyed(ask.key_name, ask.idempotency_key)
+        over = list(await self._store.ended(ask.key_name, ask.fingerprint))
+        await self._overtake(before, over)
         # From here on nothing waits: what is found is still so when it is entered.
         found = self._decide(ask, plan, keyed, over)
         if isinstance(found, Match):
@@ -91,6 +86,20 @@ class Joins:
             # a new one can be, it would be bought again.
             raise LedgerUnavailable(_WAITING, code="journal_unavailable", retry_after=5)
         return found
+
+    async def _overtake(self, before: Sequence[Job], over: list[JobRow]) -> None:
+        """Add those that ended while the store was asked; each is looked up once at most."""
+        known = {row.job_id for row in over}
+        while gone := [
+            job.job_id
+            for job in before
+            if self._board.live(job.job_id) is not job and job.job_id not in known
+        ]:
+            for job_id in gone:
+                known.add(job_id)
+                row = await self._store.job(job_id)
+                if row is not None and row.ended_at is not None:
+                    over.append(row)
 
     def _live(self, ask: Ask) -> tuple[Job, ...]:
         live = self._board.alike(ask.key_name, ask.fingerprint)

@@ -22,7 +22,7 @@ from gateway.events import (
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, PictureRow, TaskRow
 from gateway.translate.usage import without_prompt
 
-_MOST = 200
+_MOST, _MOST_DELIVERED = 200, 20
 _NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 
 
@@ -157,9 +157,11 @@ class MemoryStore:
             if kept.row.ended_at is not None
             and any(task.state not in _NOTHING_BOUGHT for task in kept.row.tasks)
         ]
-        # Those that nobody has had come first: they must not be bought again.
-        bought.sort(key=lambda one: (one.row.delivered_at is not None, -one.number))
-        return tuple(kept.row for kept in sorted(bought[:_MOST], key=lambda one: one.number))
+        # Of those that nobody has had many more: they must not be bought again.
+        bought.sort(key=lambda one: -one.number)
+        kept = [one for one in bought if one.row.delivered_at is None][:_MOST]
+        kept += [one for one in bought if one.row.delivered_at is not None][:_MOST_DELIVERED]
+        return tuple(one.row for one in sorted(kept, key=lambda one: one.number))
 
     async def keyed(self, key_name: str, idempotency_key: str) -> JobRow | None:
         """The job that holds this idempotency key."""

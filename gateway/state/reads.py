@@ -21,7 +21,7 @@ from gateway.translate.model import Format
 T = TypeVar("T")
 Numbers = Iterator[tuple[int]]
 
-_MOST = 200
+_MOST, _MOST_DELIVERED = 200, 20
 
 _BY_NAME = (
     "SELECT number FROM jobs WHERE job_id = ?",
@@ -37,7 +37,8 @@ _ENDED = """
         SELECT 1 FROM tasks WHERE tasks.job_id = jobs.job_id AND NOT replaced
         AND state NOT IN ('intent', 'refused', 'dropped')
     )
-    ORDER BY delivered_at IS NOT NULL, number DESC LIMIT ?
+    AND (delivered_at IS NULL) = ?
+    ORDER BY number DESC LIMIT ?
 """
 _KEYED = "SELECT number FROM jobs WHERE key_name = ? AND idempotency_key = ?"
 _UNFINISHED = "SELECT number FROM jobs WHERE ended_at IS NULL ORDER BY number"
@@ -111,7 +112,11 @@ def ended(connection: sqlite3.Connection, key_name: str, fingerprint: bytes) -> 
 
     Of very many those count that nobody has had, and then the newest.
     """
-    found = connection.execute(_ENDED, (key_name, fingerprint, _MOST)).fetchall()
+    found = [
+        number
+        for undelivered, most in ((1, _MOST), (0, _MOST_DELIVERED))
+        for number in connection.execute(_ENDED, (key_name, fingerprint, undelivered, most))
+    ]
     return _rows(connection, iter(sorted(found)))
 
 
