@@ -69,6 +69,7 @@ async def main() -> None:
             },
             "keys": [{"name": "bench", "key": "sk-bench"}],
             "images": {"folder": arguments.folder},
+            "state": {"url": f"sqlite:///{arguments.folder}/state.db"},
         }
     )
     clock = SystemClock()
