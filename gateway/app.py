@@ -36,6 +36,7 @@ from gateway.openai.remote import RemotePictures
 from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
+from gateway.openai.terms import CurrentTerms, Terms
 from gateway.ops.health import operators_app
 from gateway.ops.middleware import RequestContext
 from gateway.state.base import Store
@@ -97,6 +98,7 @@ class Gateway:
             config.upstream.settle_time,
         )
         self._make_runner(config, clock)
+        self.terms = CurrentTerms(terms_of(config))
         self.clients = self._clients(config, clock, emit)
         token = config.ops.token.get_secret_value() if config.ops.token else None
         checks = {
@@ -203,9 +205,8 @@ class Gateway:
             clock=clock,
         )
         desk = Desk(
-            keys=Keys(config.keys),
+            terms=self.terms,
             reading=reading,
-            rules=rules(config),
             reception=self._reception,
             shelf=self._shelf,
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
@@ -231,6 +232,11 @@ class Gateway:
 def _store(config: Config, clock: Clock, emit: Emit) -> Store:
     path = ledger_path(config.state.url)
     return MemoryStore() if path is None else SqliteStore(path, config.state, clock, emit)
+
+
+def terms_of(config: Config) -> Terms:
+    """What may change while the gateway runs, from the sections that say it."""
+    return Terms(Keys(config.keys), rules(config))
 
 
 def rules(config: Config) -> Rules:

@@ -6,6 +6,9 @@
     │   │   └── UnmakeableImage       well-formed, but no image can be made of it
     │   ├── ContentRefused            the vendor's safety system said no
     │   ├── Unauthenticated
+    │   ├── RateLimited               too fast for its key: soon again
+    │   ├── QuotaExceeded             the key's day or month is used up
+    │   ├── NotPermitted              the key may not ask for this
     │   ├── ModelNotFound
     │   ├── UnknownUrl · MethodNotAllowed · ImageNotFound · GenerationNotFound
     │   ├── IdempotencyKeyReused      the same key for another request
@@ -107,6 +110,18 @@ class ContentRefused(RequestError):
 
 class Unauthenticated(RequestError):
     """No key, or a key nobody configured. Says the same in every case, and never echoes the key."""
+
+
+class RateLimited(RequestError):
+    """The key, or the address, asked faster than it may; ``retry_after`` says when it may again."""
+
+
+class QuotaExceeded(RequestError):
+    """What the key may use in a day or a month is used up; the message says until when."""
+
+
+class NotPermitted(RequestError):
+    """The key is good, but this is not among what it may ask for."""
 
 
 class ModelNotFound(RequestError):

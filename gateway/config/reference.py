@@ -49,7 +49,7 @@ def kind(setting: Setting) -> str:
     """Say in words what a setting's value is: ``whole number, 1 to 10``."""
     unit = unit_of(setting.field)
     if unit is not None:
-        return {"seconds": "time", "bytes": "size"}[unit.word]
+        return {"seconds": "time", "bytes": "size", "US dollars": "US dollars"}[unit.word]
     word = _word(setting.slot)
     if is_secret(setting.field):
         word += f"; or `{setting.path.rpartition('.')[2]}{FILE_SUFFIX}`, a file's path"

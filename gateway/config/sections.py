@@ -3,7 +3,8 @@
 Owns: names, types, bounds, defaults and one-line helps of what an operator may set; they are
 public. Must not know: files, YAML, the environment (``loader.py``), what a section is used for,
 or rules that span sections (``checks.py``).
-Times are in seconds, sizes in bytes; ``24h``, ``90s`` and ``10GB``, ``64MiB`` are understood.
+Times are in seconds, sizes in bytes, money in micro-dollars; ``24h``, ``90s``, ``10GB``, ``64MiB``
+and dollars (``"2.50"``) are understood.
 """
 
 from typing import Annotated, Literal
@@ -19,13 +20,15 @@ from pydantic import (
 )
 
 from gateway.config import addresses
-from gateway.config.units import BYTES, SECONDS
+from gateway.config.units import BYTES, SECONDS, USD
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
 Seconds = Annotated[Number, Field(ge=0), BeforeValidator(SECONDS.read), SECONDS]
 Bytes = Annotated[Whole, Field(ge=0), BeforeValidator(BYTES.read), BYTES]
+Dollars = Annotated[Whole | None, Field(ge=0), BeforeValidator(USD.read), USD]
+Limit = Annotated[Whole | None, Field(ge=1, le=1_000_000)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Host = Annotated[str, AfterValidator(addresses.host)]
@@ -158,9 +161,28 @@ class Upstream(Section):
     retry_share: Number = Field(
         default=0.2, ge=0, le=1, description="repetitions allowed per call, over ten seconds' calls"
     )
+    max_tasks: Whole = Field(
+        default=100, ge=1, description="tasks at the vendor at once; more wait in the queue"
+    )
     polling: Polling = Polling()
     deadlines: Deadlines = Deadlines()
     breaker: Breaker = Breaker()
+
+
+class Prices(Section):
+    """What a picture of one tier costs, in US dollars, by its quality."""
+
+    low: Dollars = Field(default=None, description="null: no price")
+    medium: Dollars = Field(default=None, description="null: no price")
+    high: Dollars = Field(default=None, description="null: no price")
+
+
+class PriceList(Section):
+    """What a picture of a model costs; limits of cost need it."""
+
+    tier_1k: Prices = Prices()
+    tier_2k: Prices = Prices()
+    tier_4k: Prices = Prices()
 
 
 class Model(Section):
@@ -187,17 +209,24 @@ class Model(Section):
     default_quality: Literal["low", "medium", "high"] = Field(
         default="high", description="for requests that name none, or auto"
     )
+    prices: PriceList = PriceList()
 
 
 class Limits(Section):
-    """What a key may use: read and checked, but not enforced in this version."""
+    """What a key may use; null: no limit. Days and months are UTC's."""
 
-    requests_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")
-    images_per_minute: Whole | None = Field(default=None, ge=1, description="null: no limit")
-    concurrent: Whole | None = Field(
-        default=None, ge=1, description="requests at once; null: no limit"
+    requests_per_minute: Limit = Field(default=None, description="requests for pictures")
+    requests_burst: Limit = Field(
+        default=None, description="requests at once after a pause; null: ten seconds' worth"
     )
-    images_per_day: Whole | None = Field(default=None, ge=1, description="null: no limit")
+    images_per_minute: Limit = Field(default=None, description="pictures, each of n")
+    images_burst: Limit = Field(
+        default=None, description="pictures at once after a pause; null: ten seconds' worth"
+    )
+    concurrent: Limit = Field(default=None, description="pictures under way at once")
+    images_per_day: Limit = Field(default=None, description="pictures bought")
+    cost_per_day: Dollars = Field(default=None, description="US dollars; models need prices")
+    cost_per_month: Dollars = Field(default=None, description="US dollars; models need prices")
 
 
 class Key(Section):
@@ -205,7 +234,17 @@ class Key(Section):
 
     name: Name = Field(description="what logs and limits call it; unique")
     key: SecretStr = Field(description="what the client sends; unique, 8 characters or more")
+    weight: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=1, description="its share of the turns, against the other keys' weights"
+    )
     limits: Limits = Limits()
+
+
+class Queue(Section):
+    """Requests that wait for their turn at the vendor."""
+
+    requests: Whole = Field(default=1_000, ge=1, description="that wait at once; more are refused")
+    time: Seconds = Field(default=60, gt=0, description="one waits so long, and is then refused")
 
 
 class Requests(Section):
@@ -322,6 +361,7 @@ class Config(Section):
     )
     keys: tuple[Key, ...] = Field(min_length=1)
     requests: Requests = Requests()
+    queue: Queue = Queue()
     joins: Joins = Joins()
     drain: Drain = Drain()
     state: State = State()

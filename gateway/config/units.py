@@ -1,13 +1,13 @@
-"""Times and sizes as people write them: ``24h``, ``90s``, ``10GB``, ``64MiB``.
+"""Times, sizes and money as people write them: ``24h``, ``90s``, ``10GB``, ``64MiB``, ``"2.50"``.
 
 Owns: the units, reading them, and writing them back for documents and listings. Must not know:
-which setting is a time or a size (``sections.py`` says so).
+which setting is which (``sections.py`` says so).
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 _NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([a-z]*)\s*", re.IGNORECASE | re.ASCII)
 
@@ -82,3 +82,31 @@ BYTES = Unit(
     spoken=("GB", "MB", "kB", "GiB", "MiB", "KiB"),
     whole=True,
 )
+
+
+MICRO = 1_000_000  # money is counted in millionths of a dollar, and is always whole
+
+
+@dataclass(frozen=True, slots=True)
+class Money(Unit):
+    """US dollars outside, whole micro-dollars inside."""
+
+    def read(self, value: object) -> object:
+        """Turn ``"2.50"`` or ``2.5`` into 2,500,000; what is no number is left as it is."""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return value
+        try:
+            amount = Decimal(str(value).strip()) * MICRO
+        except InvalidOperation:
+            raise ValueError(f"must be an amount of {self.word}, such as {self.example}") from None
+        if not amount.is_finite() or amount != int(amount):
+            raise ValueError("must be an amount with at most six decimals")
+        return int(amount)
+
+    def spell(self, value: float) -> str:
+        """Write micro-dollars as dollars: ``spell(2500000)`` is ``2.5``."""
+        dollars = f"{Decimal(value) / MICRO:f}"
+        return dollars.rstrip("0").rstrip(".") if "." in dollars else dollars
+
+
+USD = Money(word="US dollars", example='"2.50"', scale={}, spoken=(), whole=True)

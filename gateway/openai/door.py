@@ -36,7 +36,7 @@ class GenerationEndpoint:
         """
         request, facts = Request(scope, receive), facts_of(scope)
         facts.route = "generation"
-        key = self._desk.keys.identify(token_of(request.headers))
+        key = self._desk.terms.now.keys.identify(token_of(request.headers))
         facts.key_name = key.name
         glance = await self._desk.reception.look(key.name, request.path_params["id"])
         facts.job_id, facts.upstream_ids = glance.job.job_id, _upstream_ids(glance)

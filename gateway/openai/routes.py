@@ -24,6 +24,7 @@ from gateway.openai.door import GenerationEndpoint
 from gateway.openai.paths import CanonicalPaths
 from gateway.openai.responses import render_error
 from gateway.openai.serving import Desk, ImagesEndpoint, base_url, facts_of, hang_up
+from gateway.openai.terms import Terms
 from gateway.openai.tokens import token_of
 from gateway.translate.plan import find_model
 
@@ -79,8 +80,7 @@ class SmallEndpoints:
 
     async def models(self, request: Request) -> Response:
         """``GET /v1/models``: the configured models, then their aliases."""
-        self._identify(request)
-        models = self._desk.rules.models
+        models = self._admitted(request).rules.models
         names = dict.fromkeys(models)
         for card in models.values():
             names.update(dict.fromkeys(card.aliases))
@@ -88,15 +88,17 @@ class SmallEndpoints:
 
     async def model(self, request: Request) -> Response:
         """``GET /v1/models/{id}``. Raises: ModelNotFound for names that the list does not have."""
-        self._identify(request)
+        rules = self._admitted(request).rules
         name = request.path_params["name"]
-        find_model(name, replace(self._desk.rules, unknown_models="refuse"))
+        find_model(name, replace(rules, unknown_models="refuse"))
         return JSONResponse(_model(name))
 
-    def _identify(self, request: Request) -> None:
-        facts = facts_of(request.scope)
+    def _admitted(self, request: Request) -> Terms:
+        """The terms the request is served on. Raises: Unauthenticated."""
+        facts, terms = facts_of(request.scope), self._desk.terms.now
         facts.route = "models"
-        facts.key_name = self._desk.keys.identify(token_of(request.headers)).name
+        facts.key_name = terms.keys.identify(token_of(request.headers)).name
+        return terms
 
 
 class PictureEndpoint:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.keys import Keys
 from gateway.clock import Clock
 from gateway.config.sections import Deadlines
 from gateway.facts import RequestFacts
@@ -27,18 +26,18 @@ from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.links import BaseUrls
 from gateway.openai.requests import Reading, Received, read_request
 from gateway.openai.responses import Result, note_header, segments, task_header
+from gateway.openai.terms import CurrentTerms, Terms
 from gateway.openai.tokens import token_of
 from gateway.translate.model import Kind, Note, Plan, note
-from gateway.translate.plan import Rules, make_plan
+from gateway.translate.plan import make_plan
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What serving needs, built once by the app."""
 
-    keys: Keys
+    terms: CurrentTerms
     reading: Reading
-    rules: Rules
     reception: Reception
     shelf: Shelf
     base_urls: BaseUrls
@@ -66,7 +65,8 @@ class ImagesEndpoint:
         arrived = self._desk.clock.monotonic()
         request, facts = Request(scope, receive), facts_of(scope)
         facts.route = self._route
-        key = self._desk.keys.identify(token_of(request.headers))
+        terms = self._desk.terms.now
+        key = terms.keys.identify(token_of(request.headers))
         facts.key_name = key.name
         received = await read_request(
             self._kind,
@@ -78,7 +78,7 @@ class ImagesEndpoint:
         facts.phases["read"] = self._desk.clock.monotonic() - arrived
         failpoint("request.read")
         async with hang_up(receive) as gone:
-            wish = await self._wish(request, received, key.name, arrived)
+            wish = await self._wish(request, received, terms, key.name, arrived)
             retry = is_retry(request.headers)
             visiting = self._desk.reception.visit(
                 wish, retry=retry, request_id=facts.request_id, gone=gone
@@ -92,7 +92,12 @@ class ImagesEndpoint:
         facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
 
     async def _wish(
-        self, request: Request, received: Received, key_name: str, arrived: float
+        self,
+        request: Request,
+        received: Received,
+        terms: Terms,
+        key_name: str,
+        arrived: float,
     ) -> Wish:
         """Plan it. A refused request leaves nothing on disk."""
         asked = received.request
@@ -100,7 +105,7 @@ class ImagesEndpoint:
         if asked.requested_model is None and deployment:
             asked = replace(asked, requested_model=deployment)
         try:
-            plan = make_plan(asked, self._desk.rules)
+            plan = make_plan(asked, terms.rules)
             key = idempotency_key(request.headers)
         except BaseException:
             await received.spool.discard()

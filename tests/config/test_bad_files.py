@@ -615,7 +615,7 @@ KEYS = [
     Bad(
         "a key as a name",
         VENDOR + "keys:\n  - {sk-hunter2: a, name: a, key: abcdefgh}\n",
-        ["3: keys[0].…: unknown name; known here: name, key, limits, key_file"],
+        ["3: keys[0].…: unknown name; known here: name, key, weight, limits, key_file"],
         whole=True,
     ),
     Bad(
