@@ -231,7 +231,7 @@ class Gateway:
 
 def _store(config: Config, clock: Clock, emit: Emit) -> Store:
     path = ledger_path(config.state.url)
-    return MemoryStore() if path is None else SqliteStore(path, config.state, clock, emit)
+    return MemoryStore(clock) if path is None else SqliteStore(path, config.state, clock, emit)
 
 
 def terms_of(config: Config) -> Terms:

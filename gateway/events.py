@@ -136,11 +136,12 @@ class Succeeded(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailed(TaskEvent):
-    """The vendor gave the task up."""
+    """The vendor gave the task up; ``cost_usd`` as told."""
 
     level: ClassVar[str] = "warning"
 
     reason: str
+    cost_usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

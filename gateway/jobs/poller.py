@@ -215,7 +215,8 @@ class Poller:
             failure = status.failure or TaskFailed("The upstream failed.", code="upstream_error")
             failure.withhold(task.spec.prompt)
             await self._journal.tell(
-                task.entry, TaskFailedEvent(**stamp, reason=failure.code or "")
+                task.entry,
+                TaskFailedEvent(**stamp, reason=failure.code or "", cost_usd=status.cost_usd),
             )
             followed.end.set_result(failure)
             return True

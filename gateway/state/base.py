@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.config.sections import Limits
 from gateway.events import JobEvent, State, TaskEvent
 from gateway.translate.model import Format, Note, Plan
+
+NO_LIMITS = Limits()
 
 
 class LedgerFault(Exception):
@@ -19,6 +22,32 @@ class LedgerFault(Exception):
         super().__init__(message)
         self.message = message
         self.advice = advice
+
+
+class LimitReached(Exception):
+    """A key's limit, by its setting's ``name``, refuses what was asked; nothing was taken.
+
+    ``used`` of ``limit`` was taken before, ``asked`` more was wanted. It frees in ``wait`` seconds,
+    or at ``until`` (Unix seconds); for what is under way nobody knows.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        limit: int,
+        *,
+        asked: int,
+        used: int = 0,
+        wait: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.name = name
+        self.limit = limit
+        self.asked = asked
+        self.used = used
+        self.wait = wait
+        self.until = until
 
 
 class IdempotencyKeyTaken(Exception):
@@ -61,7 +90,9 @@ class PictureRow:
 class TaskRow:
     """One task as last recorded, for ``plan.tasks[place]``.
 
-    ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``.
+    ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``. ``day``
+    (since the epoch, UTC) is the one it counts for in its key's books, ``reserved`` what it was to
+    cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought.
     """
 
     task_id: str
@@ -70,6 +101,31 @@ class TaskRow:
     upstream_id: str | None = None
     accepted_at: float | None = None
     cost_usd: str | None = None
+    day: int | None = None
+    reserved: int = 0
+    charged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one rate of a key leaves: ``left`` now, all of its ``burst`` in ``seconds``."""
+
+    limit: int
+    burst: int
+    left: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a key has used of its limits: rates that have one, pictures, and micro-dollars."""
+
+    requests: Room | None
+    images: Room | None
+    under_way: int
+    images_today: int
+    cost_today: int
+    cost_this_month: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +180,25 @@ class Store(Protocol):
         """Take it up. Raises: LedgerFault."""
         ...
 
-    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
-        """Write a new job, before anything is sent for it.
+    async def add_job(
+        self, job: JobRow, *, limits: Limits = NO_LIMITS, instead_of: str | None = None
+    ) -> None:
+        """Write a new job, before anything is sent for it, and take what its key's limits allow.
 
+        All of them are taken, in the same commit, or none. What turns out not to have been bought
+        is given back as its events are recorded, in their commits.
         ``instead_of`` names an older job that gives up its idempotency key to this one.
-        Raises: LedgerUnavailable, IdempotencyKeyTaken.
+        Raises: LimitReached, LedgerUnavailable, IdempotencyKeyTaken.
         """
         ...
 
-    async def reopen(self, job: JobRow) -> None:
+    async def reopen(self, job: JobRow, *, limits: Limits | None = None) -> None:
         """Write that a job that had ended is taken up again: as this row says.
 
         Plan, fingerprint, times and links are replaced, the end and the failure forgotten. Of its
         tasks those already known are left as they are; one with a new id takes over its place, and
-        the task that had the place is kept for the story alone. Raises: LedgerUnavailable.
+        the task that had the place is kept for the story alone. What new ones need is taken as by
+        ``add_job``; without ``limits`` nothing is. Raises: LimitReached, LedgerUnavailable.
         """
         ...
 
@@ -161,6 +222,26 @@ class Store(Protocol):
 
     async def fetched(self, token: str, at: float) -> None:
         """Write that a picture was read to its end through its link."""
+        ...
+
+    async def look(self, key_name: str, limits: Limits) -> None:
+        """Whether a key may send one more request; takes nothing. Raises: LimitReached."""
+        ...
+
+    async def take_request(self, key_name: str, limits: Limits) -> None:
+        """Count a request that buys nothing. Raises: LimitReached."""
+        ...
+
+    async def standing(self, key_name: str, limits: Limits) -> Standing:
+        """What a key has used of these limits."""
+        ...
+
+    async def used(self, key_name: str, credential: str) -> None:
+        """Note that a key was used, by this credential of it; written down when it suits."""
+        ...
+
+    async def keep_accounts(self) -> None:
+        """Write down what was counted without a job. Raises: LedgerUnavailable."""
         ...
 
     async def job(self, name: str) -> JobRow | None:

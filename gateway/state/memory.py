@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.clock import Clock
+from gateway.config.sections import Limits
 from gateway.events import (
     Created,
     Found,
@@ -18,8 +20,19 @@ from gateway.events import (
     State,
     Succeeded,
     TaskEvent,
+    TaskFailed,
 )
-from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, PictureRow, TaskRow
+from gateway.state.accounts import Accounts
+from gateway.state.base import (
+    NO_LIMITS,
+    Failure,
+    IdempotencyKeyTaken,
+    JobRow,
+    PictureRow,
+    Standing,
+    TaskRow,
+)
+from gateway.state.books import Change
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
@@ -42,7 +55,8 @@ class MemoryStore:
     durable = False
     trouble: str | None = None
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, clock: Clock, most: int = 10_000) -> None:
+        self._accounts = Accounts(clock)
         self._most = most
         self._jobs: dict[str, _Kept] = {}
         self._over: dict[str, None] = {}
@@ -60,8 +74,18 @@ class MemoryStore:
     async def open(self) -> None:
         """Nothing to take up."""
 
-    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
-        """Remember a new job. Raises: IdempotencyKeyTaken."""
+    async def add_job(
+        self, job: JobRow, *, limits: Limits = NO_LIMITS, instead_of: str | None = None
+    ) -> None:
+        """Remember a new job. Raises: LimitReached, IdempotencyKeyTaken."""
+        taken = self._accounts.take(job, limits)
+        try:
+            self._add(taken.job, instead_of)
+        except IdempotencyKeyTaken:
+            self._accounts.undo(taken)
+            raise
+
+    def _add(self, job: JobRow, instead_of: str | None) -> None:
         if job.idempotency_key is not None:
             place = (job.key_name, job.idempotency_key)
             holder = self._keyed.get(place)
@@ -76,10 +100,17 @@ class MemoryStore:
         self._add_pictures(kept, job.pictures)
         self._alike.setdefault((job.key_name, job.fingerprint), {})[job.job_id] = None
 
-    async def reopen(self, job: JobRow) -> None:
-        """Take a job that had ended up again. Raises: KeyError for one that was never added."""
+    async def reopen(self, job: JobRow, *, limits: Limits | None = None) -> None:
+        """Take a job that had ended up again.
+
+        Raises: LimitReached; KeyError for one that was never added.
+        """
         kept = self._jobs[job.job_id]
         before = kept.row
+        if limits is None:
+            self._accounts.resume(before)
+        else:
+            job = self._accounts.take(job, limits).job
         known = {task.task_id: task for task in before.tasks}
         tasks = tuple(known.get(task.task_id, task) for task in job.tasks)
         own = {task.task_id for task in tasks}
@@ -102,6 +133,7 @@ class MemoryStore:
     ) -> None:
         """Remember what became of a task. Raises: KeyError for a job that was never added."""
         kept = self._jobs[event.job_id]
+        change = self._accounts.told(event, state)
         if isinstance(event, Created | Found) and event.task_id in kept.tasks:
             self._upstream.setdefault(event.upstream_id, {})[event.task_id] = None
             kept.tasks[event.task_id] = event.upstream_id
@@ -110,7 +142,7 @@ class MemoryStore:
         shown = (*kept.row.pictures, *(one for one in new if one.task_id in places))
         kept.row = replace(
             kept.row,
-            tasks=tuple(_after(task, event, state) for task in kept.row.tasks),
+            tasks=tuple(_after(task, event, state, change) for task in kept.row.tasks),
             pictures=tuple(sorted(shown, key=lambda one: (places[one.task_id], one.place))),
         )
 
@@ -122,6 +154,7 @@ class MemoryStore:
                 plan = without_prompt(kept.row.plan)
                 kept.row = replace(kept.row, ended_at=event.at, failure=failure, plan=plan)
                 self._over[event.job_id] = None
+                self._accounts.ended(event.job_id)
             case JobDelivered():
                 kept.row = replace(kept.row, delivered_at=event.at)
             case JobClaimed() if kept.row.delivered_at is None:
@@ -138,6 +171,24 @@ class MemoryStore:
         """Remember that a picture was fetched by its link."""
         if token in self._pictures:
             self._pictures[token] = True
+
+    async def look(self, key_name: str, limits: Limits) -> None:
+        """Whether a key may send one more request. Raises: LimitReached."""
+        self._accounts.look(key_name, limits)
+
+    async def take_request(self, key_name: str, limits: Limits) -> None:
+        """Count a request that buys nothing. Raises: LimitReached."""
+        self._accounts.take_request(key_name, limits)
+
+    async def standing(self, key_name: str, limits: Limits) -> Standing:
+        """What a key has used."""
+        return self._accounts.standing(key_name, limits)
+
+    async def used(self, key_name: str, credential: str) -> None:
+        """Nothing is told of it later."""
+
+    async def keep_accounts(self) -> None:
+        """Nothing outlives the process."""
 
     async def job(self, name: str) -> JobRow | None:
         """A job, unless it was never added or is forgotten."""
@@ -238,13 +289,15 @@ class MemoryStore:
         self._leave_alike(kept.row)
 
 
-def _after(task: TaskRow, event: TaskEvent, state: State) -> TaskRow:
+def _after(task: TaskRow, event: TaskEvent, state: State, change: Change | None) -> TaskRow:
     if task.task_id != event.task_id:
         return task
+    if change is not None:
+        task = replace(task, charged=change.charged)
     match event:
         case Created() | Found():
             return replace(task, state=state, upstream_id=event.upstream_id, accepted_at=event.at)
-        case Succeeded():
+        case Succeeded() | TaskFailed():
             return replace(task, state=state, cost_usd=event.cost_usd)
         case _:
             return replace(task, state=state)

@@ -157,7 +157,7 @@ class House:
     ) -> None:
         self.clock: FakeClock = before.clock if before else FakeClock()
         self.vendor: FakeVendor = before.vendor if before else FakeVendor(self.clock)
-        self.store: MemoryStore = before.store if before else MemoryStore()
+        self.store: MemoryStore = before.store if before else MemoryStore(self.clock)
         if durable:
             self.store.durable = True
         self.fetcher = FakeFetcher()

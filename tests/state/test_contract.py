@@ -4,13 +4,14 @@ import pytest
 
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
+from tests.clocks import FakeClock
 from tests.state.contract import StoreContract
 from tests.state.rows import Ledger
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def memory(request: pytest.FixtureRequest, ledger: Ledger) -> AsyncIterator[Store]:
-    store: Store = MemoryStore() if request.param == "memory" else ledger.store()
+    store: Store = MemoryStore(FakeClock()) if request.param == "memory" else ledger.store()
     await store.open()
     yield store
     await store.close()

@@ -37,6 +37,7 @@ from gateway.events import (
 from gateway.jobs.machine import TABLE
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
 from gateway.state.memory import MemoryStore
+from tests.clocks import FakeClock
 from tests.state.rows import QUICK, Ledger, a_job, a_picture
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(dir=QUICK)
         self.ledger = Ledger(Path(self.folder.name) / "state.db")
         self.file = self.ledger.store(Section())
-        self.memory = MemoryStore()
+        self.memory = MemoryStore(FakeClock())
         self.run(self.file.open())
         self.now = 1_000.0
         self.tasks: dict[str, list[TaskRow]] = {}

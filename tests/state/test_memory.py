@@ -2,11 +2,12 @@ import pytest
 
 from gateway.events import JobEnded
 from gateway.state.memory import MemoryStore
+from tests.clocks import FakeClock
 from tests.state.rows import PROMPT, a_job, created, sent, tell
 
 
 async def test_only_so_many_jobs_that_are_over_are_kept_and_running_ones_always() -> None:
-    store = MemoryStore(most=2)
+    store = MemoryStore(FakeClock(), most=2)
     await store.add_job(a_job("running"))
     for name in ("a", "b", "c"):
         await store.add_job(a_job(name))
@@ -18,7 +19,7 @@ async def test_only_so_many_jobs_that_are_over_are_kept_and_running_ones_always(
 
 
 async def test_a_forgotten_job_no_longer_hides_an_older_one_of_the_vendors_id() -> None:
-    store = MemoryStore()
+    store = MemoryStore(FakeClock())
     for name in ("old", "new"):
         await store.add_job(a_job(name))
         task = f"task_of_{name}"
@@ -31,7 +32,7 @@ async def test_a_forgotten_job_no_longer_hides_an_older_one_of_the_vendors_id() 
 
 
 async def test_a_prompt_goes_when_the_job_is_over() -> None:
-    store = MemoryStore()
+    store = MemoryStore(FakeClock())
     await store.add_job(a_job("j"))
     before = await store.job("j")
     assert before is not None
@@ -47,9 +48,9 @@ def test_the_prompt_is_not_shown() -> None:
 
 
 def test_it_does_not_outlive_the_process() -> None:
-    assert not MemoryStore().durable
+    assert not MemoryStore(FakeClock()).durable
 
 
 async def test_a_job_that_was_never_added_cannot_be_written_to() -> None:
     with pytest.raises(KeyError):
-        await MemoryStore().remark(JobEnded(job_id="j", at=1.0))
+        await MemoryStore(FakeClock()).remark(JobEnded(job_id="j", at=1.0))
