@@ -285,6 +285,36 @@ class JobClaimed(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQueued:
+    """A task waits for its turn: its ``position`` among so many ``waiting``.
+
+    ``expected`` is how many seconds that will be, as far as can be said.
+    """
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    task_id: str
+    key_name: str
+    position: int
+    waiting: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnqueued:
+    """A task waits no longer, after so many ``seconds``; ``how`` says why."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    task_id: str
+    key_name: str
+    how: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerOpened:
     """The ledger is open; ``created`` says that there was none, and that this one is empty."""
 

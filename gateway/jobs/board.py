@@ -7,6 +7,7 @@ step.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
@@ -30,11 +31,25 @@ class Outcome:
     error: GatewayError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job's next task stands in the queue, of how many tasks; ``expected`` in seconds.
+
+    ``since`` is monotonic.
+    """
+
+    position: int
+    of: int
+    expected: float
+    since: float
+
+
 @dataclass(slots=True)
 class LiveTask:
     """A task under way; ``accepted_at`` is monotonic.
 
-    ``marking`` says that it is being written down as sent, so that it may be sent any moment.
+    ``marking`` says that it is being written down as sent, so that it may be sent any moment;
+    ``reserved`` what it is to cost its key, in micro-dollars.
     """
 
     entry: Entry
@@ -42,16 +57,18 @@ class LiveTask:
     upstream_id: str | None = None
     accepted_at: float | None = None
     marking: bool = False
+    reserved: int = 0
     kept: list[Shelved] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Job:
-    """A wish under way. ``started``, ``deadline`` and ``give_up`` are monotonic seconds.
+    """A wish under way. ``started``, ``deadline``, ``due``, ``give_up`` are monotonic seconds.
 
-    After ``deadline`` nothing more is bought for it, after ``give_up`` its tasks are not followed
-    any more. ``deserted`` says that whoever waited has left; ``dropping`` that one of its tasks was
+    After ``deadline`` nothing more is bought for it, nor what could not be made before ``due``, its
+    tier's own deadline; after ``give_up`` its tasks are not followed any more. ``weight`` is its
+    key's among those that wait, ``place`` the one it has in the queue. ``deserted`` says that whoever waited has left; ``dropping`` that one of its tasks was
     given up before it was sent; ``suspended`` that it goes on in another process; ``written`` that
     the ledger has it. ``links`` are the vendor's addresses of references whose files are gone, by
     digest.
@@ -75,6 +92,9 @@ class Job:
     dropping: bool = False
     written: bool = True
     suspended: bool = False
+    weight: int = 1
+    due: float = math.inf
+    place: Place | None = None
     error: GatewayError | None = None
 
     @property

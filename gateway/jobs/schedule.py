@@ -74,6 +74,11 @@ class Experience:
         kept = self.seen.setdefault((tier, quality), deque(maxlen=REMEMBERED))
         kept.append(seconds)
 
+    def least(self, tier: Tier, quality: Quality) -> float:
+        """Seconds that no task of a kind was quicker than; 0 while too few were seen."""
+        durations = self.seen.get((tier, quality), ())
+        return min(durations) if len(durations) >= ENOUGH else 0.0
+
     def pace(self, tier: Tier, quality: Quality) -> Pace:
         """The table's pace, its first question moved to where tasks of this kind begin to end."""
         known = TABLE[tier, quality]

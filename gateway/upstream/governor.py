@@ -30,6 +30,19 @@ class Allowance:
         """Seconds until a turn taken now would come; takes nothing."""
         return max(0.0, self._next - self._clock.monotonic())
 
+    @property
+    def gap(self) -> float:
+        """Seconds between two turns."""
+        return self._gap
+
+    def take(self) -> bool:
+        """Take a turn if it is there now; otherwise nothing."""
+        now = self._clock.monotonic()
+        if now < self._next:
+            return False
+        self._next = max(self._next, now - self._slack) + self._gap
+        return True
+
     async def turn(self, within: float | None = None) -> bool:
         """Wait for a turn, and take it; False as soon as it would not come ``within`` seconds.
 

@@ -1,0 +1,355 @@
+"""Turns at the vendor: who is next, how many tasks it has of ours at once, who waits no longer.
+
+Owns: the requests that wait, in lines by key; the account's bound on tasks at the vendor; and what
+a place in the queue is worth in seconds. Must not know: what is bought, limits, HTTP.
+
+A turn is a slot (one of ``max_tasks``, kept until the vendor is done with the task) and a submit of
+the account's allowance. Keys take turns by their weights (start-time fair queueing): a key that
+waits gets its share whatever the others ask, and none is punished for having had more while nobody
+else waited. A place is kept for a caller who has hung up, who may come back; but its turn is not.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.clock import Clock
+from gateway.config.sections import Queue as Section
+from gateway.errors import Overloaded
+from gateway.events import TaskQueued, TaskUnqueued
+from gateway.jobs.board import Job, LiveTask, Place
+from gateway.upstream.governor import Allowance
+
+_FULL = "Too many requests are waiting already. Nothing was bought, and nothing is counted."
+_LONGEST_HINT = 60.0
+_REFRESHED = 1.0  # seconds between two tellings of everybody's place
+_SEEN = 50
+_A_TASK = 30.0  # seconds at the vendor, before any was seen
+
+
+class Turn(Enum):
+    """How the waiting for a turn ended."""
+
+    CAME = "came"
+    MOOT = "moot"  # nobody is left to buy for, or it would be too late
+    OVERDUE = "overdue"  # it waited as long as anybody may
+    PUT_OFF = "put_off"  # the queue was full, and its key had most of it
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A task that waits; ``until`` is monotonic."""
+
+    job: Job
+    task: LiveTask
+    moot: Callable[[], bool]
+    since: float
+    until: float
+    end: asyncio.Future[Turn]
+    gone: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One key's; ``start`` is the virtual time its next turn begins at."""
+
+    weight: int
+    start: float
+    waiting: deque[_Waiting] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Entered:
+    """A request that has entered: whose, and how many of its tasks had no turn yet."""
+
+    key_name: str
+    weight: int
+    tasks: int
+
+
+class Queue:
+    """Gives turns. What ``enter`` admitted leaves by ``leave``, what had a turn by ``vacate``."""
+
+    def __init__(
+        self,
+        submits: Allowance,
+        section: Section,
+        max_tasks: int,
+        clock: Clock,
+        tell: Callable[[object], None],
+    ) -> None:
+        self._submits = submits
+        self._section = section
+        self._most = max_tasks
+        self._clock = clock
+        self._tell = tell
+        self._entered: dict[str, _Entered] = {}
+        self._lines: dict[str, _Line] = {}
+        self._virtual = 0.0
+        self._waiting = 0
+        self._slots: dict[str, float] = {}
+        self._stays: deque[float] = deque(maxlen=_SEEN)
+        self._alarm: asyncio.Task[None] | None = None
+        self._told_at = -math.inf
+
+    def __repr__(self) -> str:
+        slots = f"{len(self._slots)} of {self._most} at the vendor"
+        return f"Queue({len(self._entered)} requests, {self._waiting} tasks waiting, {slots})"
+
+    def __len__(self) -> int:
+        """Requests that have tasks without a turn."""
+        return len(self._entered)
+
+    @property
+    def at_vendor(self) -> int:
+        """Tasks that hold a slot."""
+        return len(self._slots)
+
+    # Requests
+
+    def check(self, key_name: str, weight: int) -> None:
+        """Whether one more request of a key would be taken in. Raises: Overloaded."""
+        expected = self.expected(key_name, weight)
+        full = len(self._entered) >= self._section.requests
+        if expected > self._section.time or (full and self._to_be_put_off(key_name, weight) is None):
+            raise self._overloaded(expected)
+
+    def enter(self, job: Job, tasks: int) -> None:
+        """Take a request in; so many of its tasks will ask for a turn. Raises: Overloaded.
+
+        Where there is no room, the newest of the key that has most gives way to one that has less.
+        """
+        self.check(job.key_name, job.weight)
+        if len(self._entered) >= self._section.requests:
+            other = self._to_be_put_off(job.key_name, job.weight)
+            if other is not None:
+                self._end(other, Turn.PUT_OFF)
+                self._entered.pop(other.job.job_id, None)
+        self._entered[job.job_id] = _Entered(job.key_name, job.weight, tasks)
+
+    def leave(self, job_id: str) -> None:
+        """A request asks for no more turns."""
+        self._entered.pop(job_id, None)
+
+    def expected(self, key_name: str, weight: int) -> float:
+        """Seconds that one more task of a key would wait for its turn."""
+        return self._seconds(self._ahead(key_name, weight))
+
+    # Tasks
+
+    async def turn(self, job: Job, task: LiveTask, moot: Callable[[], bool]) -> Turn:
+        """Wait for a task's turn, unless it has its slot already: then for a submit alone.
+
+        ``moot`` is asked when its turn has come. Once some of a job is bought, the rest waits until
+        the job's deadline, however long the queue lets others wait.
+        """
+        if task.entry.task_id in self._slots:
+            left = job.deadline - self._clock.monotonic()
+            came = left > 0 and await self._submits.turn(within=left)
+            return Turn.CAME if came else Turn.OVERDUE
+        waiting = self._line_up(job, task, moot)
+        try:
+            self._advance()
+            if not waiting.end.done():
+                await self._wait(waiting)
+            return waiting.end.result()
+        finally:
+            self._remove(waiting)
+
+    def occupy(self, task: LiveTask) -> None:
+        """A task of an earlier process is at the vendor, or may be: it has its slot."""
+        self._slots.setdefault(task.entry.task_id, self._clock.monotonic())
+
+    def vacate(self, task: LiveTask) -> None:
+        """The vendor is done with a task, or never got it; one without a slot has none to give."""
+        since = self._slots.pop(task.entry.task_id, None)
+        if since is None:
+            return
+        if task.accepted_at is not None:
+            self._stays.append(self._clock.monotonic() - since)
+        self._advance()
+
+    async def close(self) -> None:
+        """Give no more turns."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            await asyncio.gather(self._alarm, return_exceptions=True)
+
+    # The line
+
+    def _line_up(self, job: Job, task: LiveTask, moot: Callable[[], bool]) -> _Waiting:
+        now = self._clock.monotonic()
+        end: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(job, task, moot, now, now + self._section.time, end)
+        line = self._lines.get(job.key_name)
+        if line is None:
+            line = self._lines[job.key_name] = _Line(job.weight, self._virtual)
+        if not line.waiting:
+            line.start = max(line.start, self._virtual)
+        line.weight = job.weight
+        line.waiting.append(waiting)
+        self._waiting += 1
+        return waiting
+
+    async def _wait(self, waiting: _Waiting) -> None:
+        job, task = waiting.job, waiting.task.entry
+        ahead = self._ahead(job.key_name, job.weight) - 1
+        job.place = place = Place(ahead + 1, self._waiting, self._seconds(ahead), waiting.since)
+        self._tell(
+            TaskQueued(
+                job_id=job.job_id,
+                task_id=task.task_id,
+                key_name=job.key_name,
+                position=place.position,
+                waiting=place.of,
+                expected=place.expected,
+            )
+        )
+        while not waiting.end.done():
+            left = self._until(waiting) - self._clock.monotonic()
+            if left <= 0:
+                self._end(waiting, Turn.OVERDUE)
+                break
+            timer = asyncio.ensure_future(self._clock.sleep(left))
+            try:
+                await asyncio.wait({waiting.end, timer}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                timer.cancel()
+        self._tell(
+            TaskUnqueued(
+                job_id=job.job_id,
+                task_id=task.task_id,
+                key_name=job.key_name,
+                how=waiting.end.result().value,
+                seconds=self._clock.monotonic() - waiting.since,
+            )
+        )
+
+    @staticmethod
+    def _until(waiting: _Waiting) -> float:
+        """A caller's coming back may have moved the deadline."""
+        job = waiting.job
+        return job.deadline if job.bought() is not None else min(waiting.until, job.deadline)
+
+    def _advance(self) -> None:
+        """Give every turn that can be given now."""
+        while self._waiting:
+            line = self._next_line()
+            if line.waiting[0].moot():
+                self._end(line.waiting[0], Turn.MOOT)
+                continue
+            if len(self._slots) >= self._most:
+                break  # the next to leave goes on here
+            if not self._submits.take():
+                self._set_alarm()
+                break
+            waiting = line.waiting[0]
+            self._slots[waiting.task.entry.task_id] = self._clock.monotonic()
+            self._virtual = line.start
+            line.start += 1 / line.weight
+            self._had_turn(waiting.job.job_id)
+            self._end(waiting, Turn.CAME)
+        self._refresh()
+        if not self._waiting and not self._slots:
+            self._lines.clear()
+            self._virtual = 0.0
+
+    def _next_line(self) -> _Line:
+        waited_in = (line for line in self._lines.values() if line.waiting)
+        return min(waited_in, key=lambda line: line.start)
+
+    def _had_turn(self, job_id: str) -> None:
+        entered = self._entered.get(job_id)
+        if entered is not None:
+            entered.tasks -= 1
+            if entered.tasks <= 0:
+                del self._entered[job_id]
+
+    def _end(self, waiting: _Waiting, how: Turn) -> None:
+        if not waiting.end.done():
+            waiting.end.set_result(how)
+        self._remove(waiting)
+
+    def _remove(self, waiting: _Waiting) -> None:
+        if waiting.gone:
+            return
+        waiting.gone = True
+        waiting.job.place = None
+        self._lines[waiting.job.key_name].waiting.remove(waiting)
+        self._waiting -= 1
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None or self._alarm.done():
+            self._alarm = asyncio.create_task(self._ring(), name="queue")
+
+    async def _ring(self) -> None:
+        while self._waiting and len(self._slots) < self._most:
+            await self._clock.sleep(self._submits.wait())
+            self._advance()
+
+    # Who gives way
+
+    def _to_be_put_off(self, key_name: str, weight: int) -> _Waiting | None:
+        """Who waits for nobody any more; else the newest of the key that has most for its weight.
+
+        None if that is the newcomer's own key.
+        """
+        for line in self._lines.values():
+            for waiting in line.waiting:
+                if waiting.job.deserted and waiting.job.bought() is None:
+                    return waiting
+        held: dict[str, float] = {}
+        for entered in self._entered.values():
+            held[entered.key_name] = held.get(entered.key_name, 0.0) + 1 / entered.weight
+        longest = max(held, key=lambda name: held[name])
+        if held[longest] <= held.get(key_name, 0.0) + 1 / weight:
+            return None
+        line_of = self._lines.get(longest)
+        newest = reversed(line_of.waiting) if line_of else iter(())
+        return next((one for one in newest if one.job.bought() is None), None)
+
+    def _overloaded(self, expected: float) -> Overloaded:
+        hint = min(_LONGEST_HINT, max(1.0, expected))
+        return Overloaded(_FULL, code="server_is_overloaded", retry_after=hint)
+
+    # What a place is worth
+
+    def _ahead(self, key_name: str, weight: int) -> int:
+        """How many have their turn before one more task of a key."""
+        own = self._lines.get(key_name)
+        count = len(own.waiting) if own else 0
+        others = (line for name, line in self._lines.items() if name != key_name)
+        share = (count + 1) / weight
+        return count + sum(
+            min(len(line.waiting), math.ceil(share * line.weight)) for line in others
+        )
+
+    def _seconds(self, ahead: int) -> float:
+        """Until the turn of somebody who has so many before them."""
+        by_submits = self._submits.wait() + ahead * self._submits.gap
+        free = self._most - len(self._slots)
+        if ahead < free:
+            return by_submits
+        stay = sum(self._stays) / len(self._stays) if self._stays else _A_TASK
+        return max(by_submits, (ahead - free + 1) * stay / self._most)
+
+    def _refresh(self) -> None:
+        """Tell every waiting job its place, now and then."""
+        now = self._clock.monotonic()
+        if not self._waiting or now - self._told_at < _REFRESHED:
+            return
+        self._told_at = now
+        places = sorted(
+            (
+                (line.start + count / line.weight, waiting.since, waiting)
+                for line in self._lines.values()
+                for count, waiting in enumerate(line.waiting)
+            ),
+            key=lambda one: one[:2],
+        )
+        for ahead, (*_, waiting) in enumerate(places):
+            place = Place(ahead + 1, len(places), self._seconds(ahead), waiting.since)
+            waiting.job.place = place
