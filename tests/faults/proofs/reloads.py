@@ -91,6 +91,10 @@ class Scene:
         self.said += [line["event"] for line in self.tail.more()]
         return self.said
 
+    def refusals(self) -> int:
+        """How many configurations were refused so far."""
+        return self.listen().count("config_refused")
+
 
 async def reloads(assignment: Assignment) -> Findings:
     """By turns by a signal and by the file alone; every fifth configuration is broken."""
@@ -139,11 +143,12 @@ async def _trial(scene: Scene, number: int) -> None:
     if broken:
         kind = _BROKEN[number // _EVERY_FIFTH % len(_BROKEN)]
         text, where = _spoiled(text, kind), f"{where}, {kind}"
+    refusals = scene.refusals()
     _write(scene.supervisor.folder / "config.yaml", text, by_rename=dice.random() < 1 / 2)
     begun = clock.monotonic()
     if way == "signal":
         scene.supervisor.process.send(signal.SIGHUP)
-    if await (_refused(scene) if broken else _in_force(scene, terms)):
+    if await (_refused(scene, refusals) if broken else _in_force(scene, terms)):
         scene.findings.count("refused" if broken else "in force")
     else:
         scene.findings.breach(f"{where}: nothing came of it in {_PATIENCE:g} s")
@@ -183,11 +188,10 @@ async def _in_force(scene: Scene, terms: Terms) -> bool:
     return False
 
 
-async def _refused(scene: Scene) -> bool:
-    before = scene.listen().count("config_refused")
+async def _refused(scene: Scene, before: int) -> bool:
     until = clock.monotonic() + _PATIENCE
     while clock.monotonic() < until:
-        if scene.listen().count("config_refused") > before:
+        if scene.refusals() > before:
             return True
         await clock.sleep(_STEP)
     return False
