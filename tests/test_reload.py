@@ -24,16 +24,17 @@ LOOKS = 3.0  # seconds in which a change is noticed and found to have ended
 class House:
     """A file, who watches it, and what became of it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, meanwhile: str | None = None) -> None:
         self.path = path
         self.clock = FakeClock()
         self.facts: list[object] = []
         self.applied: list[Config] = []
         self.loads = 0
         self.crash: Exception | None = None
-        self.reloader = Reloader(
-            load(str(path), {}), self._load, self._apply, self.clock, self.facts.append
-        )
+        started = load(str(path), {})
+        if meanwhile is not None:
+            path.write_text(meanwhile)
+        self.reloader = Reloader(started, self._load, self._apply, self.clock, self.facts.append)
 
     def _load(self) -> Loaded:
         self.loads += 1
@@ -64,9 +65,10 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def running(path: Path) -> AsyncIterator[House]:
+async def running(path: Path, meanwhile: str | None = None) -> AsyncIterator[House]:
+    """``meanwhile`` is what the file becomes after the start has read it."""
     asyncio.get_running_loop().set_default_executor(AtOnce())
-    house = House(path)
+    house = House(path, meanwhile)
     task = asyncio.create_task(house.reloader.run())
     yield house
     task.cancel()
@@ -241,8 +243,7 @@ async def test_a_secrets_file_that_comes_later_is_waited_for(house: House) -> No
 async def test_a_change_between_the_start_and_the_first_look_is_not_missed(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(ONE)
-    async with running(path) as house:
-        path.write_text(TWO)
+    async with running(path, TWO) as house:
         assert await house.passes() == [reloaded("file", "keys", keys_added=("two",))]
 
 
@@ -289,12 +290,12 @@ async def test_what_waits_for_a_restart_is_told_once_for_as_long_as_it_is_the_sa
 
     assert await reminded("server: {port: 9}\n") == [RestartNeeded(settings=("server.port",))]
     assert await reminded("server: {port: 10}\n") == []
+    assert await reminded("") == []
+    assert await reminded("server: {port: 9}\n") == [RestartNeeded(settings=("server.port",))]
     both = ("server.port", "log.level")
     assert await reminded("server: {port: 9}\nlog: {level: debug}\n") == [
         RestartNeeded(settings=both)
     ]
-    assert await reminded("") == []
-    assert await reminded("server: {port: 9}\n") == [RestartNeeded(settings=("server.port",))]
 
 
 async def test_without_a_file_a_signal_reads_the_environment_and_its_files(tmp_path: Path) -> None:

@@ -89,10 +89,11 @@ class Stopped:
 @click.command()
 @config_option
 def command(path: str | None) -> None:
-    """Run the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration anew.
+    """Run the gateway until SIGTERM or SIGINT.
 
-    Logs to standard output. Exits with 0 after such a signal, with 1 if it cannot listen, keep
-    pictures or write its ledger, with 2 if the configuration cannot be used.
+    Logs to standard output. SIGHUP reads the configuration anew. Exits with 0 after SIGTERM or
+    SIGINT, with 1 if it cannot listen, keep pictures or write its ledger, with 2 if the
+    configuration cannot be used.
     """
     ignored(signal.SIGHUP)  # until the loop hears it; else one that comes early would be the end
     loaded = loaded_or_exit(path)
