@@ -126,6 +126,13 @@ class Gateway:
         )
         await self._recovery.recover()
 
+    def reload(self, config: Config) -> None:
+        """Serve what begins from now on by new terms; what is under way keeps those it took.
+
+        Only what ``terms_of`` reads is put in force: the rest must be as it was at the start.
+        """
+        self.terms.now = terms_of(config)
+
     def announce_drain(self) -> None:
         """Say that the process is about to stop: ``/readyz`` fails, and all is served as before."""
         self._draining = True
@@ -212,7 +219,6 @@ class Gateway:
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
             deadlines=config.upstream.deadlines,
             clock=clock,
-            partial_results=config.requests.partial_results,
         )
         context = Middleware(RequestContext, clock=clock, emit=emit)
         return clients_app(desk, outer=[context])
@@ -236,7 +242,7 @@ def _store(config: Config, clock: Clock, emit: Emit) -> Store:
 
 def terms_of(config: Config) -> Terms:
     """What may change while the gateway runs, from the sections that say it."""
-    return Terms(Keys(config.keys), rules(config))
+    return Terms(Keys(config.keys), rules(config), config.requests.partial_results)
 
 
 def rules(config: Config) -> Rules:

@@ -367,6 +367,41 @@ class ObserverFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded:
+    """A configuration was read anew, by a ``signal`` or for a changed ``file``, and is in force.
+
+    ``changed`` are sections; ``pending`` settings that differ and wait for a restart.
+    """
+
+    cause: str
+    changed: tuple[str, ...]
+    keys_added: tuple[str, ...]
+    keys_removed: tuple[str, ...]
+    keys_changed: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRefused:
+    """A configuration cannot be used: the one before stays in force. ``error``: a fault of ours."""
+
+    level: ClassVar[str] = "error"
+
+    cause: str
+    faults: tuple[str, ...]
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartNeeded:
+    """These settings were changed in the file, and are in force only after a restart."""
+
+    level: ClassVar[str] = "warning"
+
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerOpened:
     """So many creates failed that none is sent for ``seconds``, and then one as a probe.
 

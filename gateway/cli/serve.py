@@ -5,11 +5,13 @@ process's own life. Must not know: how anything works (``app.py`` builds, ``serv
 """
 
 import asyncio
+import contextlib
 import gc
 import platform
+import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,10 +23,13 @@ from gateway.cli.inherited import Inherited, taken_over_or_exit
 from gateway.cli.machine import folder, ledger
 from gateway.cli.options import EXIT_FAILED, config_option, exit_unfit, loaded_or_exit
 from gateway.clock import Clock, SystemClock
+from gateway.config.loader import Loaded, load
 from gateway.config.sections import Config, Ops, Server, ServerBounds
-from gateway.ops.logs import configure
+from gateway.ops.logs import Logs, configure
+from gateway.reload import Reloader
 from gateway.server.framing import Application
 from gateway.server.listener import Listener, run_until_signal
+from gateway.server.signals import heard, ignored
 from gateway.server.sockets import ListenError
 from gateway.state.base import LedgerFault
 
@@ -86,19 +91,23 @@ class Stopped:
 def command(path: str | None) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
-    Logs to standard output. Exits with 0 after such a signal, with 1 if it cannot listen, keep
-    pictures or write its ledger, with 2 if the configuration cannot be used.
+    Logs to standard output. SIGHUP reads the configuration anew. Exits with 0 after SIGTERM or
+    SIGINT, with 1 if it cannot listen, keep pictures or write its ledger, with 2 if the
+    configuration cannot be used.
     """
-    config = loaded_or_exit(path).config
+    ignored(signal.SIGHUP)  # until the loop hears it; else one that comes early would be the end
+    loaded = loaded_or_exit(path)
+    config = loaded.config
     exit_unfit(folder(config.images))
     exit_unfit(ledger(config.state))
-    sys.exit(asyncio.run(_serve(config, taken_over_or_exit(config.ops))))
+    sys.exit(asyncio.run(_serve(path, loaded, taken_over_or_exit(config.ops))))
 
 
-async def _serve(config: Config, given: Inherited) -> int:
-    clock = SystemClock()
+async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
+    clock, config = SystemClock(), loaded.config
     logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
+    reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, logs.emit)
 
     async def announce() -> None:
         gateway.announce_drain()
@@ -115,7 +124,10 @@ async def _serve(config: Config, given: Inherited) -> int:
         # What start-up made is no garbage: to look through it again and again would stop the loop.
         gc.collect()
         gc.freeze()
-        await run_until_signal(listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain)
+        async with _reloading(reloader):
+            await run_until_signal(
+                listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain
+            )
     except ListenError as error:
         click.echo(str(error), err=True)
         return EXIT_FAILED
@@ -127,6 +139,29 @@ async def _serve(config: Config, given: Inherited) -> int:
         logs.emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
         logs.close()
     return 0
+
+
+def _reading(path: str | None, logs: Logs) -> Callable[[], Loaded]:
+    """Read the configuration as at the start; what is secret in it is so before it is used."""
+
+    def read() -> Loaded:
+        loaded = load(path)
+        logs.conceal(_secrets(loaded.config))
+        return loaded
+
+    return read
+
+
+@contextlib.asynccontextmanager
+async def _reloading(reloader: Reloader) -> AsyncIterator[None]:
+    """Watch the configuration within the block, and read it at every SIGHUP."""
+    with heard(signal.SIGHUP, reloader.ask):
+        running = asyncio.create_task(reloader.run(), name="reload")
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 class _Told(Listener):

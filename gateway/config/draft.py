@@ -22,7 +22,8 @@ class Draft:
     """``values`` is what will be checked.
 
     ``broken`` are paths whose value could not even be had, and why; nothing else is told of them,
-    and they are forgotten where something else takes their place.
+    and they are forgotten where something else takes their place. ``files`` are those that were
+    read, or should have been.
     """
 
     origin: Origin
@@ -31,6 +32,7 @@ class Draft:
     origins: dict[Path, Origin] = field(default_factory=dict)
     broken: dict[Path, Fault] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     def read_file(self, root: Table) -> None:
         """Take over a file's tree, its variables put in."""

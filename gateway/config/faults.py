@@ -56,10 +56,14 @@ class Flaw:
 
 
 class ConfigFaults(Exception):
-    """A configuration that cannot be used; ``faults`` holds every reason, its text one per line."""
+    """A configuration that cannot be used; ``faults`` holds every reason, its text one per line.
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    ``files`` are those it is made from, as far as that could be told.
+    """
+
+    def __init__(self, faults: Iterable[Fault], files: Iterable[str] = ()) -> None:
         self.faults = tuple(faults)
+        self.files = tuple(files)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

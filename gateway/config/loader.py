@@ -27,30 +27,34 @@ class Loaded:
     """A configuration, and per setting where its value came from.
 
     ``sources`` maps ``server.port`` to ``default``, ``config.yaml:12``, an environment variable's
-    name, or ``config.yaml:5, /run/secrets/key`` for a secret's file.
+    name, or ``config.yaml:5, /run/secrets/key`` for a secret's file. ``files`` were read.
     """
 
     config: Config
     sources: Mapping[str, str]
+    files: tuple[str, ...]
 
 
 def load(path: str | None, environ: Mapping[str, str] | None = None) -> Loaded:
     """Read a configuration; without a path, from the environment alone.
 
-    ``environ`` None is the process's own. Raises ``ConfigFaults`` with every fault found.
+    ``environ`` None is the process's own. Raises ``ConfigFaults`` with every fault found, and the
+    files that were read or should have been.
     """
     environ = os.environ if environ is None else environ
     draft = Draft(Origin("environment") if path is None else Origin(path, 1), environ)
     if path is not None:
+        draft.files.append(path)
         _read(draft, path)
     environment.apply(draft, environ)
     secret_files.fill(draft)
     _make_room(draft)
     config = _check(draft)
-    faults = [*draft.faults, *draft.broken.values()]
+    faults, files = [*draft.faults, *draft.broken.values()], tuple(dict.fromkeys(draft.files))
     if config is None or faults:
-        raise ConfigFaults(sorted(faults, key=_place))
-    return Loaded(config, {render(leaf.path): _source(draft, leaf.path) for leaf in leaves(config)})
+        raise ConfigFaults(sorted(faults, key=_place), files)
+    sources = {render(leaf.path): _source(draft, leaf.path) for leaf in leaves(config)}
+    return Loaded(config, sources, files)
 
 
 def _place(fault: Fault) -> tuple[bool, str, int]:
@@ -71,7 +75,7 @@ def _read(draft: Draft, path: str) -> None:
             draft.read_file(parsed.root or Table({}, 1))
             return
         found = Fault(path, parsed.root.line, "", "must be a mapping of sections")
-    raise ConfigFaults([found])
+    raise ConfigFaults([found], draft.files)
 
 
 def _text(path: str) -> str:
@@ -89,7 +93,7 @@ def _text(path: str) -> str:
         message = f"is not text in UTF-8 (line {line})"
     except ValueError:
         message = "cannot be read: not a path"
-    raise ConfigFaults([Fault(path, None, "", message)])
+    raise ConfigFaults([Fault(path, None, "", message)], [path])
 
 
 def _make_room(draft: Draft, path: Path = ()) -> None:

@@ -43,6 +43,8 @@ def _fill_one(draft: Draft, values: Tree, path: Path) -> None:
     if twin in draft.broken:
         draft.broken[path] = draft.broken.pop(twin)
         return
+    if isinstance(file, str):
+        draft.files.append(file)
     try:
         values[name] = _read(file)
     except _Unusable as reason:

@@ -43,7 +43,6 @@ class Desk:
     base_urls: BaseUrls
     deadlines: Deadlines
     clock: Clock
-    partial_results: bool = False
 
 
 class ImagesEndpoint:
@@ -84,7 +83,7 @@ class ImagesEndpoint:
                 wish, retry=retry, request_id=facts.request_id, gone=gone
             )
             async with visiting as visit:
-                outcome = await self._outcome(facts, visit, wish, gone)
+                outcome = await self._outcome(facts, visit, wish, gone, terms)
                 response = self._response(request, visit, wish.plan, outcome, gone)
                 await response(scope, receive, send)
                 if response.delivered:
@@ -125,7 +124,12 @@ class ImagesEndpoint:
         )
 
     async def _outcome(
-        self, facts: RequestFacts, visit: Visit, wish: Wish, gone: asyncio.Future[None]
+        self,
+        facts: RequestFacts,
+        visit: Visit,
+        wish: Wish,
+        gone: asyncio.Future[None],
+        terms: Terms,
     ) -> Outcome:
         """Wait for the pictures. Raises: the job's error, unless partial results are wanted."""
         facts.job_id, facts.joined = visit.job_id, visit.how
@@ -137,7 +141,7 @@ class ImagesEndpoint:
             facts.phases["serve"] = spent - facts.phases["read"]
         if outcome.error is None:
             return outcome
-        if self._desk.partial_results and outcome.images:
+        if terms.partial_results and outcome.images:
             partial = note("partial-result", made=len(outcome.images), asked=wish.plan.n)
             return replace(outcome, notes=(*outcome.notes, partial))
         raise outcome.error

@@ -16,6 +16,7 @@ class Terms:
 
     keys: Keys
     rules: Rules
+    partial_results: bool = False
 
 
 class CurrentTerms:

@@ -44,6 +44,7 @@ class Logs:
     def __init__(self, section: Log, stream: TextIO, clock: Clock, redaction: Redaction) -> None:
         self._least = _LEVELS[section.level]
         self._buckets = _Buckets(clock)
+        self._redaction = redaction
         chain = _chain(section, clock, redaction)
         self._writer = Writer(stream, functools.partial(_rendered, chain, "log_dropped"))
         self._logger = structlog.wrap_logger(
@@ -57,6 +58,10 @@ class Logs:
     def dropped(self) -> int:
         """Lines lost because nobody read them."""
         return self._writer.dropped
+
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """Never show these either, from now on; those of before stay hidden."""
+        self._redaction.add(secrets)
 
     def emit(self, event: object) -> None:
         """Tell one event: a frozen dataclass."""

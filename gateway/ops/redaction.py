@@ -30,9 +30,18 @@ class Redaction:
     """Masks values by name and by look; ``secrets`` are masked wherever they occur."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({one for one in secrets if len(one) >= _SHORTEST_SECRET}, key=len)
-        # The longest first: one may begin with another.
-        self._known = re.compile("|".join(map(re.escape, reversed(known)))) if known else None
+        self._secrets: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Mask these too. One thread may add while others mask."""
+        both = self._secrets | {one for one in secrets if len(one) >= _SHORTEST_SECRET}
+        if both != self._secrets:
+            # The longest first: one may begin with another.
+            known = sorted(both, key=len, reverse=True)
+            self._known = re.compile("|".join(map(re.escape, known)))
+            self._secrets = both
 
     def value(self, name: str, value: object) -> object:
         """Return what may be shown of ``value`` under ``name``; containers are looked into."""

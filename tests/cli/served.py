@@ -15,9 +15,9 @@ from tests.cli.conftest import KEY
 from tests.cli.processes import PATIENCE, Process, running
 
 
-def get(url: str) -> tuple[int, str]:
+def get(url: str, key: str = KEY) -> tuple[int, str]:
     """Ask as a client does that never heard of retries."""
-    request = urllib.request.Request(url, headers={"authorization": f"Bearer {KEY}"})  # noqa: S310 - our own address
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - our own address
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
             return answer.status, answer.read().decode()

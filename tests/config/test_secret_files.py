@@ -37,6 +37,7 @@ def test_every_secret_can_lie_in_a_file_and_is_stripped(load_text: Load) -> None
     assert loaded.config.ops.token.get_secret_value() == "t0ken"
     assert loaded.sources["upstream.api_key"] == "config.yaml:2, vendor"
     assert loaded.sources["keys[0].key"] == "config.yaml:6, studio"
+    assert loaded.files == ("config.yaml", "vendor", "token", "studio")
 
 
 @pytest.mark.usefixtures("secrets")

@@ -53,7 +53,13 @@ class User:
     """
 
     def __init__(
-        self, url: str, *, timeout: float | None = None, max_retries: int = 2, silent: bool = False
+        self,
+        url: str,
+        *,
+        key: str = KEY,
+        timeout: float | None = None,
+        max_retries: int = 2,
+        silent: bool = False,
     ) -> None:
         self._clock = SystemClock()
         # Nobody speaks TLS here; reading the world's certificates for each user takes long.
@@ -61,7 +67,7 @@ class User:
         hooks = {"request": [_say_nothing_of_time]} if silent else {}
         self._sdk = openai.AsyncOpenAI(
             base_url=f"{url}/v1",
-            api_key=KEY,
+            api_key=key,
             timeout=openai.DEFAULT_TIMEOUT if timeout is None else timeout,
             max_retries=max_retries,
             http_client=openai.DefaultAsyncHttpxClient(

@@ -200,6 +200,14 @@ def test_secrets_and_prompts_do_not_pass() -> None:
     assert len(text.splitlines()) == 2
 
 
+def test_what_is_concealed_later_does_not_pass_either() -> None:
+    event = dataclasses.make_dataclass("Said", [("text", str)])
+    one = Opened(secrets=["canary-of-the-start"])
+    one.logs.conceal(["canary-of-the-reload"])
+    one.logs.emit(event("canary-of-the-start, canary-of-the-reload"))
+    assert [line["text"] for line in one.lines()] == ["***, ***"]
+
+
 def test_chatty_events_are_thinned_and_the_rest_counted(opened: Opened) -> None:
     for turn in range(100):
         opened.logs.emit(Polled(turn))

@@ -53,6 +53,13 @@ def test_known_secrets_are_masked_wherever_they_are() -> None:
     assert CANARY not in repr(redaction)
 
 
+def test_secrets_that_are_added_are_masked_besides_those_of_before() -> None:
+    redaction = Redaction([CANARY])
+    redaction.add(["another-secret", CANARY + "longer", "tiny"])
+    redaction.add([])
+    assert redaction.text(f"{CANARY}longer {CANARY} another-secret tiny") == "*** *** *** tiny"
+
+
 @given(st.text(), st.text())
 def test_a_known_secret_never_survives(before: str, after: str) -> None:
     assert CANARY not in Redaction([CANARY]).text(before + CANARY + after)

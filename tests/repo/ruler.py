@@ -29,6 +29,7 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
     "gateway.jobs.runner:Runner._work": "a job always ends, and its caller hears how",
     "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
+    "gateway.reload:Reloader._reload": "no fault in reading may end what is served, or the watch",
     "gateway.state.commit:Committer._apply": "one entry's fault leaves the rest of its batch",
     "gateway.state.writer:Writer._take": "whoever waits for the ledger is told, whatever happened",
     "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",

@@ -14,6 +14,7 @@ from gateway.config.sections import Config, Drain, Server
 from tests.repo.source import ROOT
 
 KEYS = "keys: [{name: studio, key: sk-igw-studio}]\n"
+CONFIG = "%t/image-gateway/config.yaml"
 
 
 def unit(kind: str) -> dict[str, list[str]]:
@@ -26,7 +27,7 @@ def unit(kind: str) -> dict[str, list[str]]:
 
 
 def configured(credentials: Path) -> Config:
-    """What the service's process comes to, with its credentials in this folder."""
+    """What the service's process comes to, with its files in this folder."""
     for line in unit("service")["LoadCredential"]:
         (credentials / line.partition(":")[0]).write_text("sk-vendor")
     (credentials / "config.yaml").write_text(KEYS)
@@ -44,13 +45,28 @@ def test_the_socket_is_handed_over_under_a_name_that_serve_knows() -> None:
     assert unit("service")["Requires"] == ["image-gateway.socket"]
 
 
-def test_the_service_calls_a_command_as_it_wants_to_be_called(tmp_path: Path) -> None:
+def test_the_service_calls_a_command_as_it_wants_to_be_called() -> None:
     (line,) = unit("service")["ExecStart"]
-    program, name, *arguments = line.replace("%d", str(tmp_path)).split()
+    program, name, *arguments = line.split()
     assert Path(program).name == "image-gateway"
     command = main.get_command(click.Context(main), name)
     assert command is serve.command
-    assert command.make_context(name, arguments).params == {"path": f"{tmp_path}/config.yaml"}
+    assert command.make_context(name, arguments).params == {"path": CONFIG}
+
+
+def test_a_reload_brings_the_file_to_where_it_is_read_and_then_says_so() -> None:
+    (first,) = unit("service")["ExecStartPre"]
+    copied, signalled = unit("service")["ExecReload"]
+    assert copied == first
+    assert copied.startswith("+")  # the original is root's
+    assert copied.split()[-2:] == ["/etc/image-gateway/config.yaml", CONFIG]
+    assert signalled == "/bin/kill -HUP $MAINPID"
+
+
+def test_the_copy_lies_where_nobody_else_can_read_it() -> None:
+    (folder,) = unit("service")["RuntimeDirectory"]
+    assert str(Path(CONFIG).parent) == f"%t/{folder}"
+    assert unit("service")["RuntimeDirectoryMode"] == ["0700"]
 
 
 def test_its_secrets_come_by_file(tmp_path: Path) -> None:
