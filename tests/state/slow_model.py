@@ -46,40 +46,47 @@ class SlowTake:
 
 
 @dataclass(slots=True)
+class SlowChange:
+    """From a moment on another limit holds."""
+
+    at: int
+    limit: int
+
+
+@dataclass(slots=True)
 class SlowRate:
     """A fluid bucket: its limits as they changed, and all takes there ever were, in order."""
 
-    limit: int
-    story: list[SlowTake | tuple[int, int]] = field(default_factory=list)
+    first: int
+    story: list[SlowTake | SlowChange] = field(default_factory=list)
+
+    @property
+    def limit(self) -> int:
+        """The one that holds now."""
+        changes = [one.limit for one in self.story if isinstance(one, SlowChange)]
+        return changes[-1] if changes else self.first
 
     def use(self, limit: int, now: int) -> None:
-        """A limit that is named for the first time holds from now on; what is owed stands."""
+        """A limit holds from the first call that names it; what is owed then stands."""
         if limit == self.limit:
             return
         for one in self.story:
             if isinstance(one, SlowTake):
                 one.settled = True
-        self.story.append((now, limit))
-        self.limit = limit
+        self.story.append(SlowChange(now, limit))
 
     def debt(self, now: int) -> Fraction:
         """What is owed, in tokens: every take adds to it, every minute pays ``limit`` of it."""
-        first = next((one for one in self.story if not isinstance(one, SlowTake)), None)
-        limit = self.limit if first is None else self._first_limit
-        owed, at = Fraction(0), 0
+        owed, at, limit = Fraction(0), 0, self.first
         for one in self.story:
+            if isinstance(one, SlowTake) and one.given_back:
+                continue
+            owed, at = _paid(owed, limit, one.at - at), one.at
             if isinstance(one, SlowTake):
-                if not one.given_back:
-                    owed, at = _paid(owed, limit, one.at - at) + one.count, one.at
+                owed += one.count
             else:
-                owed, at = _paid(owed, limit, one[0] - at), one[0]
-                limit = one[1]
+                limit = one.limit
         return _paid(owed, limit, now - at)
-
-    _first_limit: int = 0
-
-    def __post_init__(self) -> None:
-        self._first_limit = self.limit
 
     def wait(self, now: int, count: int, burst: int) -> Fraction:
         """Seconds until so many may be taken."""
@@ -211,7 +218,8 @@ class SlowModel:
         return [task for task in self._tasks(key) if task.day in wanted]
 
     def _under_way(self, key: str) -> int:
-        return sum(task.images for task in self._tasks(key) if task.state not in FINAL)
+        live = [job for job in self.jobs if job.key_name == key and not job.over]
+        return sum(task.images for job in live for task in job.tasks if task.state not in FINAL)
 
     def _rate(self, key: str, name: str, limits: Limits, now: int) -> tuple[SlowRate, int] | None:
         limit: int | None = getattr(limits, name)
@@ -275,7 +283,7 @@ class SlowModel:
         refusals = []
         for name, asked, used, free in quotas:
             limit: int | None = getattr(limits, name)
-            if limit is not None and used + asked > limit:
+            if limit is not None and asked and used + asked > limit:
                 until = _midnight(free) if asked <= limit else None
                 refusals.append(Refusal(name, limit, asked, used, until=until))
         return refusals

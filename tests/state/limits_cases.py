@@ -1,0 +1,477 @@
+"""One case of the limits: what several keys do, told to the accounts and to the slow model at once.
+
+Owns: the deeds a case is made of, how they are drawn, carrying them out on both sides, and counting
+where the two differ. A case stops at the first difference, which is a sentence in ``differences``.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import TypeAlias, assert_never
+
+from gateway.config.sections import Limits
+from gateway.events import (
+    FINAL,
+    Collected,
+    Created,
+    CreateLost,
+    CreateSent,
+    Dropped,
+    Found,
+    LinkDead,
+    NotFound,
+    NotSent,
+    Polled,
+    PollFailed,
+    RecreateAllowed,
+    Refused,
+    State,
+    Succeeded,
+    TaskEvent,
+    TaskFailed,
+    Throttled,
+    Vanished,
+)
+from gateway.jobs.machine import TABLE
+from gateway.state.accounts import Accounts
+from gateway.state.base import JobRow, LimitReached, Standing, TaskRow
+from gateway.translate.model import Finish, Plan, TaskSpec
+from tests.clocks import FakeClock
+from tests.state.slow_model import NANO, RATES, Refusal, SlowJob, SlowModel, SlowTask
+
+KEYS = ("studio", "press", "lab")
+_LONGEST = 40 * 86_400 * NANO  # beyond it a float of seconds tells no nanoseconds
+_HOUR = 3_600 * NANO
+_MICROSECOND = 1_000
+_SPEC = TaskSpec("m", "x", "1:1", "1k", "low", "png", 1)
+_UNENDED = FINAL | {State.RUNNING, State.COLLECTING}  # in these a job may end: bought, or settled
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Time passes."""
+
+    nanoseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A key asks for tasks of so many pictures and micro-dollars each.
+
+    Whoever has ``patience`` comes back twice: just before the time that was stated, and then. One
+    that is ``undone`` turns out not to have been written down.
+    """
+
+    key: int
+    tasks: tuple[tuple[int, int], ...]
+    patience: bool = False
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A key's request that buys nothing, or only a look at whether there might be one."""
+
+    key: int
+    look: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happen:
+    """Some events that can happen, to one of the tasks that any can; ``cost`` as told."""
+
+    task: int
+    events: tuple[int, ...]
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One of the jobs of which nothing more may become ends."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """One of the jobs that ended is taken up for what it lacks."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """A key's limits are others from now on."""
+
+    key: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The wall clock is set wrong by so many seconds, or right if it was wrong."""
+
+    seconds: int
+
+
+Deed: TypeAlias = Pass | Wish | Plain | Happen | End | Again | Reload | Jump
+
+
+class Hands(FakeClock):
+    """A fake clock that counts whole nanoseconds, and whose wall clock can be set."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(now=0.0, epoch=float(epoch))
+        self.passed = 0
+
+    def turn(self, nanoseconds: int) -> None:
+        self.passed += nanoseconds
+        self.now = self.passed / NANO
+
+    def set_wall(self, by: int) -> None:
+        self._epoch += by
+
+
+@dataclass(slots=True)
+class Live:
+    """A job as both sides know it; its row says which of its tasks have a day."""
+
+    row: JobRow
+    slow: SlowJob
+    tasks: dict[str, SlowTask] = field(default_factory=dict)
+
+
+class Case:
+    """Both sides, and what they said."""
+
+    def __init__(self, epoch: int, limits: tuple[Limits, ...]) -> None:
+        self.clock = Hands(epoch)
+        self.accounts = Accounts(self.clock)
+        self.model = SlowModel(Fraction(epoch))
+        self.limits = dict(zip(KEYS, limits, strict=True))
+        self.jobs: list[Live] = []
+        self.counts: Counter[str] = Counter()
+        self.differences: list[str] = []
+        self._wrong_by = 0
+        self._wrong_since = 0
+        self._names = 0
+
+    def play(self, deeds: list[Deed]) -> "Case":
+        """Do one after the other, as long as both sides agree, and compare the books."""
+        for deed in deeds:
+            if self.differences:
+                break
+            self.do(deed)
+        if not self.differences:
+            self._compare_books()
+        return self
+
+    def do(self, deed: Deed) -> None:
+        """Do one thing."""
+        match deed:
+            case Pass():
+                self._pass(deed.nanoseconds)
+            case Wish():
+                self._wish(deed)
+            case Plain():
+                self._plain(deed)
+            case Happen():
+                self._happen(deed)
+            case End():
+                self._end(deed.job)
+            case Again():
+                self._again(deed.job)
+            case Reload():
+                self.limits[KEYS[deed.key]] = deed.limits
+            case Jump():
+                self._jump(deed.seconds)
+            case _:
+                assert_never(deed)
+
+    # Time
+
+    @property
+    def now(self) -> int:
+        return self.clock.passed
+
+    def _pass(self, nanoseconds: int) -> bool:
+        """Let time pass; whether there was enough left of it."""
+        if self.now + nanoseconds > _LONGEST:
+            return False
+        wrong_for = self.now + nanoseconds - self._wrong_since
+        if self._wrong_by and abs(wrong_for - _HOUR) < _MICROSECOND:
+            nanoseconds += 2 * _MICROSECOND
+        self.clock.turn(nanoseconds)
+        if self._wrong_by and self.now - self._wrong_since >= _HOUR:
+            self.model.epoch += self._wrong_by
+            self._wrong_by = 0
+            self._compare_books()
+        return True
+
+    def _jump(self, seconds: int) -> None:
+        """What has been wrong for an hour is the time; until then it is as though it had not been."""
+        if self._wrong_by:
+            seconds = -self._wrong_by
+        self.clock.set_wall(seconds)
+        self._wrong_by, self._wrong_since = self._wrong_by + seconds, self.now
+        self.counts["jumps"] += 1
+        self._compare_books()
+
+    # Asking and taking
+
+    def _wish(self, wish: Wish) -> None:
+        key = KEYS[wish.key]
+        tasks = tuple(self._named(place, cost) for place, (_, cost) in enumerate(wish.tasks))
+        specs = tuple(replace(_SPEC, n=images) for images, _ in wish.tasks)
+        row = JobRow(self._name("job"), key, 0.0, _plan(specs), tasks)
+        reached = self._take(row)
+        if reached is None and wish.undone:
+            self._undo()
+        elif reached is not None and wish.patience:
+            self._be_patient(row, reached)
+
+    def _undo(self) -> None:
+        live = self.jobs.pop()
+        self.accounts.undo(self._taken)
+        self.model.undo(live.slow)
+
+    def _again(self, which: int) -> None:
+        """Tasks of which nothing was bought are asked for once more, under new names."""
+        ended = [live for live in self.jobs if live.slow.over]
+        if not ended:
+            return
+        live = ended[which % len(ended)]
+        tasks = tuple(
+            self._named(task.place, task.reserved)
+            if live.tasks[task.task_id].state in {State.DROPPED, State.REFUSED}
+            else replace(task, state=live.tasks[task.task_id].state)
+            for task in live.row.tasks
+        )
+        if any(task.day is None for task in tasks):
+            self._take(replace(live.row, tasks=tasks), live)
+
+    def _take(self, row: JobRow, before: Live | None = None) -> LimitReached | None:
+        """Let both sides decide, and take."""
+        key, limits, now = row.key_name, self.limits[row.key_name], self.now
+        fresh = [task for task in row.tasks if task.day is None]
+        wanted = [(row.plan.tasks[task.place].n, task.reserved) for task in fresh]
+        refused = self.model.refused(key, limits, wanted, now)
+        reached = self._ask(lambda: self._taken_by(row))
+        if not self._agree(f"a job {wanted} of {key}", refused, reached) or reached is not None:
+            return reached
+        named = [(task.task_id, *one) for task, one in zip(fresh, wanted, strict=True)]
+        slow = self.model.take(key, limits, named, now)
+        live = Live(self._taken.job, slow, dict(before.tasks) if before else {})
+        live.tasks.update({task.task_id: task for task in slow.tasks})
+        if before is not None:
+            self.jobs.remove(before)
+        self.jobs.append(live)
+        return None
+
+    def _taken_by(self, row: JobRow) -> None:
+        self._taken = self.accounts.take(row, self.limits[row.key_name])
+
+    def _plain(self, plain: Plain) -> None:
+        key = KEYS[plain.key]
+        limits = self.limits[key]
+        if plain.look:
+            refused = self.model.request_refused(key, limits, self.now)
+            reached = self._ask(lambda: self.accounts.look(key, limits))
+        else:
+            refused = self.model.take_request(key, limits, self.now)
+            reached = self._ask(lambda: self.accounts.take_request(key, limits))
+        self._agree(f"a plain request of {key}", refused, reached)
+
+    def _be_patient(self, row: JobRow, reached: LimitReached) -> None:
+        """Come back just before the stated time, and then: neither is it early, nor late."""
+        if reached.wait is not None:
+            since, kind = self.now, "waits"
+            soon = int((reached.wait * 0.99 - 1e-6) * NANO)
+            then = -int(-reached.wait * NANO // 1)
+        elif reached.until is not None and not self._wrong_by:
+            since, kind = self.now, "untils"
+            then = int((Fraction(reached.until) - self.model.epoch) * NANO) - since
+            soon, then = then - NANO, then + NANO // 1_000
+        else:
+            return
+        for moment, early in ((soon, True), (then, False)):
+            if moment < 0 or not self._pass(moment - (self.now - since)):
+                continue
+            self.counts[kind] += not early
+            names = {one.name for one in self._refused(row)}
+            held = reached.name in names if early else bool(names & _of_its_kind(reached.name))
+            if held is not early:
+                self.counts[f"late {kind}" if early else f"early {kind}"] += 1
+                self._differ(f"{reached.name} was stated wrong: {_said(reached)}; then {names}")
+            elif self._take(row) is None:
+                return
+
+    def _refused(self, row: JobRow) -> list[Refusal]:
+        fresh = [task for task in row.tasks if task.day is None]
+        wanted = [(row.plan.tasks[task.place].n, task.reserved) for task in fresh]
+        return self.model.refused(row.key_name, self.limits[row.key_name], wanted, self.now)
+
+    # What becomes of it
+
+    def _happen(self, deed: Happen) -> None:
+        open_ones = [
+            (live, task)
+            for live in self.jobs
+            if not live.slow.over
+            for task in live.slow.tasks
+            if TABLE[task.state]
+        ]
+        if not open_ones:
+            return
+        live, task = open_ones[deed.task % len(open_ones)]
+        for one in deed.events:
+            kinds = list(TABLE[task.state])
+            if not kinds:
+                return
+            kind = kinds[one % len(kinds)]
+            event = _event(kind, live.row.job_id, task.task_id, deed.cost)
+            state = TABLE[task.state][kind]
+            self.accounts.told(event, state)
+            self.model.told(live.slow, task, event, state)
+            self.counts["events"] += 1
+
+    def _end(self, which: int) -> None:
+        ready = [
+            live
+            for live in self.jobs
+            if not live.slow.over and all(task.state in _UNENDED for task in live.slow.tasks)
+        ]
+        if ready:
+            live = ready[which % len(ready)]
+            self.accounts.ended(live.row.job_id)
+            self.model.ended(live.slow)
+            self.counts["ends"] += 1
+
+    # Comparing
+
+    def _ask(self, question: Callable[[], None]) -> LimitReached | None:
+        try:
+            question()
+        except LimitReached as reached:
+            return reached
+        return None
+
+    def _agree(self, what: str, refused: list[Refusal], reached: LimitReached | None) -> bool:
+        self.counts["decisions"] += 1
+        self.counts["admitted" if reached is None else "refused"] += 1
+        if reached is None and refused:
+            self.counts["over-admissions"] += 1
+            self._differ(f"{what} was admitted, in spite of {refused}")
+        elif reached is not None and not refused:
+            self.counts["under-admissions"] += 1
+            self._differ(f"{what} was refused: {_said(reached)}")
+        elif reached is not None and (fault := self._misstated(refused, reached)):
+            self.counts["misstated"] += 1
+            self._differ(f"{what}: {_said(reached)}: {fault} {refused}")
+        return not self.differences
+
+    def _misstated(self, refused: list[Refusal], reached: LimitReached) -> str | None:
+        """What is not true of how a refusal was put, if anything."""
+        mine = next((one for one in refused if one.name == reached.name), None)
+        if mine is None:
+            return "that limit does not refuse, but"
+        if (mine.limit, mine.asked, mine.used) != (reached.limit, reached.asked, reached.used):
+            return "other numbers, of"
+        if (mine.wait is None, mine.until) != (reached.wait is None, reached.until):
+            return "frees otherwise, of"
+        if mine.wait is not None and reached.wait is not None:
+            self.counts["waits stated"] += 1
+            exact, stated = mine.wait, Fraction(reached.wait)
+            if stated < exact - Fraction(1, 10 * NANO):
+                self.counts["early waits"] += 1
+                return f"that is early, {float(exact - stated)} s, of"
+            if stated * Fraction(99, 100) - Fraction(1, 10**6) > exact:
+                self.counts["late waits"] += 1
+                return "that is late, of"
+        if self._frees(mine) < max(self._frees(one) for one in refused):
+            return "another frees later, of"
+        return None
+
+    def _frees(self, refusal: Refusal) -> float:
+        """Seconds until it frees; what nobody knows comes before all else, never after it."""
+        if refusal.wait is not None:
+            return float(refusal.wait)
+        if refusal.until is not None:
+            wall = self.model.epoch + Fraction(self.now, NANO)
+            return float(Fraction(refusal.until) - wall)
+        return -1.0 if refusal.name == "concurrent" else float("inf")
+
+    def _compare_books(self) -> None:
+        """All keys stand alike on both sides."""
+        for key, limits in self.limits.items():
+            mine = self.model.standing(key, limits, self.now)
+            theirs = self.accounts.standing(key, limits)
+            self.counts["books compared"] += 1
+            if not _alike(mine, theirs):
+                self.counts["books off"] += 1
+                self._differ(f"{key} stands as {theirs}, and should as {mine}")
+
+    def _differ(self, sentence: str) -> None:
+        wall = datetime.fromtimestamp(float(self.model.epoch + Fraction(self.now, NANO)), UTC)
+        self.differences.append(f"after {self.now} ns, {wall}: {sentence}; {self.limits}")
+
+    def _name(self, of: str) -> str:
+        self._names += 1
+        return f"{of}_{self._names}"
+
+    def _named(self, place: int, cost: int) -> TaskRow:
+        return TaskRow(self._name("task"), place, reserved=cost)
+
+
+def _plan(specs: tuple[TaskSpec, ...]) -> Plan:
+    return Plan("generation", "m", None, specs, Finish(None, "png"), None, None, "url")
+
+
+def _of_its_kind(name: str) -> set[str]:
+    """The limits that must be free at the moment that was stated for one."""
+    return set(RATES) if name in RATES else {name}
+
+
+def _said(reached: LimitReached) -> str:
+    when = f"wait {reached.wait}, until {reached.until}"
+    return f"{reached.name} {reached.used}+{reached.asked} of {reached.limit}, {when}"
+
+
+def _alike(mine: Standing, theirs: Standing) -> bool:
+    """Whether they are the same: moments to a nanosecond or two, the rest exactly."""
+    rooms = ((mine.requests, theirs.requests), (mine.images, theirs.images))
+    for one, other in rooms:
+        if one is None or other is None:
+            if one is not other:
+                return False
+        elif one.seconds > other.seconds + 1e-9 or other.seconds > one.seconds + 3e-9:
+            return False
+        elif replace(one, seconds=0) != replace(other, seconds=0):
+            return False
+    return replace(mine, requests=None, images=None) == replace(theirs, requests=None, images=None)
+
+
+def _event(kind: type[TaskEvent], job_id: str, task_id: str, cost: int | None) -> TaskEvent:
+    told = None if cost is None else f"{cost / 1_000_000:.6f}"
+    more: dict[type[TaskEvent], dict[str, object]] = {
+        Created: {"upstream_id": "up", "seconds": 0.1},
+        NotSent: {"reason": "x"},
+        Throttled: {"retry_after": None},
+        Refused: {"reason": "x"},
+        CreateLost: {"reason": "x"},
+        Found: {"upstream_id": "up"},
+        Polled: {"word": "x", "progress": None},
+        PollFailed: {"reason": "x"},
+        Succeeded: {"images": 1, "seconds": 1.0, "completed_at": None, "cost_usd": told},
+        TaskFailed: {"reason": "x", "cost_usd": told},
+        Vanished: {"reason": "x"},
+        LinkDead: {"reason": "x"},
+        Collected: {"images": 1, "size": 1},
+        Dropped: {"reason": "x"},
+        CreateSent: {},
+        NotFound: {},
+        RecreateAllowed: {},
+    }
+    return kind(job_id=job_id, task_id=task_id, at=0.0, **more[kind])  # type: ignore[arg-type]
