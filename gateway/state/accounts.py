@@ -16,6 +16,7 @@ from gateway.events import (
     Created,
     Dropped,
     Found,
+    NotFound,
     Refused,
     State,
     Succeeded,
@@ -161,6 +162,8 @@ class Accounts:
             case Created() | Found():
                 held.keeps = True
                 self._rates.settle(held.key_name, "images_per_minute", part.take)
+            case NotFound():
+                held.keeps = True  # perhaps bought: the request counts, as its pictures do
             case Succeeded() | TaskFailed():
                 charge = micro_dollars(event.cost_usd, otherwise=part.charge)
                 return self._charge(held, event.task_id, charge)

@@ -46,7 +46,21 @@ _LONGEST = 40 * 86_400 * NANO  # beyond it a float of seconds tells no nanosecon
 _HOUR = 3_600 * NANO
 _MICROSECOND = 1_000
 _SPEC = TaskSpec("m", "x", "1:1", "1k", "low", "png", 1)
-_UNENDED = FINAL | {State.RUNNING, State.COLLECTING}  # in these a job may end: bought, or settled
+_MAY_END = FINAL | {State.RUNNING, State.COLLECTING}  # of tasks when a job ends
+FATES: tuple[tuple[type[TaskEvent], ...], ...] = (
+    (CreateSent, Created, Polled, Succeeded, Collected),
+    (CreateSent, Created, Succeeded, LinkDead),
+    (CreateSent, Created, TaskFailed),
+    (CreateSent, Created, Vanished),
+    (CreateSent, Refused),
+    (CreateSent, CreateLost, NotFound),
+    (CreateSent, CreateLost, Found, Succeeded, Collected),
+    (CreateSent, CreateLost, RecreateAllowed, Dropped),
+    (CreateSent, NotSent, Dropped),
+    (CreateSent, Throttled, CreateSent, Created),
+    (Dropped,),
+    (Found, Succeeded),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,15 @@ class Happen:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """One of the ways a task may go, as far as the one it is told for can go it."""
+
+    task: int
+    fate: int
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """One of the jobs of which nothing more may become ends."""
 
@@ -116,7 +139,7 @@ class Jump:
     seconds: int
 
 
-Deed: TypeAlias = Pass | Wish | Plain | Happen | End | Again | Reload | Jump
+Deed: TypeAlias = Pass | Wish | Plain | Happen | Fate | End | Again | Reload | Jump
 
 
 class Hands(FakeClock):
@@ -179,6 +202,8 @@ class Case:
                 self._plain(deed)
             case Happen():
                 self._happen(deed)
+            case Fate():
+                self._meet(deed)
             case End():
                 self._end(deed.job)
             case Again():
@@ -239,7 +264,11 @@ class Case:
 
     def _again(self, which: int) -> None:
         """Tasks of which nothing was bought are asked for once more, under new names."""
-        ended = [live for live in self.jobs if live.slow.over]
+        ended = [
+            live
+            for live in self.jobs
+            if live.slow.over and all(task.state in FINAL for task in live.tasks.values())
+        ]
         if not ended:
             return
         live = ended[which % len(ended)]
@@ -262,7 +291,7 @@ class Case:
         if not self._agree(f"a job {wanted} of {key}", refused, reached) or reached is not None:
             return reached
         named = [(task.task_id, *one) for task, one in zip(fresh, wanted, strict=True)]
-        slow = self.model.take(key, limits, named, now)
+        slow = self.model.take(key, limits, named, now, instead=before.slow if before else None)
         live = Live(self._taken.job, slow, dict(before.tasks) if before else {})
         live.tasks.update({task.task_id: task for task in slow.tasks})
         if before is not None:
@@ -316,38 +345,53 @@ class Case:
     # What becomes of it
 
     def _happen(self, deed: Happen) -> None:
-        open_ones = [
+        found = self._open(deed.task)
+        if found is None:
+            return
+        for one in deed.events:
+            kinds = list(TABLE[found[1].state])
+            if kinds:
+                self._tell(*found, kinds[one % len(kinds)], deed.cost)
+
+    def _meet(self, deed: Fate) -> None:
+        found = self._open(deed.task)
+        if found is None:
+            return
+        for kind in FATES[deed.fate % len(FATES)]:
+            if kind in TABLE[found[1].state]:
+                self._tell(*found, kind, deed.cost)
+
+    def _open(self, which: int) -> tuple[Live, SlowTask] | None:
+        """One of the tasks to which something can happen."""
+        found = [
             (live, task)
             for live in self.jobs
             if not live.slow.over
-            for task in live.slow.tasks
+            for task in live.slow.all_tasks
             if TABLE[task.state]
         ]
-        if not open_ones:
-            return
-        live, task = open_ones[deed.task % len(open_ones)]
-        for one in deed.events:
-            kinds = list(TABLE[task.state])
-            if not kinds:
-                return
-            kind = kinds[one % len(kinds)]
-            event = _event(kind, live.row.job_id, task.task_id, deed.cost)
-            state = TABLE[task.state][kind]
-            self.accounts.told(event, state)
-            self.model.told(live.slow, task, event, state)
-            self.counts["events"] += 1
+        return found[which % len(found)] if found else None
+
+    def _tell(self, live: Live, task: SlowTask, kind: type[TaskEvent], cost: int | None) -> None:
+        event = event_of(kind, live.row.job_id, task.task_id, cost)
+        state = TABLE[task.state][kind]
+        self.accounts.told(event, state)
+        self.model.told(live.slow, task, event, state)
+        self.counts["events"] += 1
+        self.counts[f"ways to {state.value}"] += 1
 
     def _end(self, which: int) -> None:
         ready = [
             live
             for live in self.jobs
-            if not live.slow.over and all(task.state in _UNENDED for task in live.slow.tasks)
+            if not live.slow.over and all(task.state in _MAY_END for task in live.slow.all_tasks)
         ]
         if ready:
             live = ready[which % len(ready)]
             self.accounts.ended(live.row.job_id)
             self.model.ended(live.slow)
             self.counts["ends"] += 1
+            self._compare_books()
 
     # Comparing
 
@@ -453,7 +497,7 @@ def _alike(mine: Standing, theirs: Standing) -> bool:
     return replace(mine, requests=None, images=None) == replace(theirs, requests=None, images=None)
 
 
-def _event(kind: type[TaskEvent], job_id: str, task_id: str, cost: int | None) -> TaskEvent:
+def event_of(kind: type[TaskEvent], job_id: str, task_id: str, cost: int | None) -> TaskEvent:
     told = None if cost is None else f"{cost / 1_000_000:.6f}"
     more: dict[type[TaskEvent], dict[str, object]] = {
         Created: {"upstream_id": "up", "seconds": 0.1},

@@ -4,11 +4,13 @@ from hypothesis import strategies as st
 
 from gateway.config.sections import Limits
 from tests.state.limits_cases import (
+    FATES,
     NANO,
     Again,
     Case,
     Deed,
     End,
+    Fate,
     Happen,
     Jump,
     Pass,
@@ -39,11 +41,8 @@ LIMITS = st.builds(
     cost_per_day=_perhaps(st.integers(0, 900).map(lambda cents: cents * 10_000)),
     cost_per_month=_perhaps(st.integers(0, 2_000).map(lambda cents: cents * 10_000)),
 )
-_TASKS = st.lists(
-    st.tuples(st.integers(1, 4), st.sampled_from((0, 1, 40_000, 333_333, 900_000))),
-    min_size=1,
-    max_size=4,
-).map(tuple)
+_TASK = st.tuples(st.integers(1, 4), st.sampled_from((0, 1, 40_000, 333_333, 900_000)))
+_TASKS = st.sampled_from((1, 1, 1, 2, 4)).flatmap(lambda number: st.tuples(*[_TASK] * number))
 _PASSES = st.one_of(
     st.sampled_from((0, 1, NANO, 10 * NANO, _MINUTE, 60 * _MINUTE + NANO, 1_440 * _MINUTE)),
     st.integers(0, NANO),
@@ -55,8 +54,11 @@ _WISH = st.builds(Wish, _KEY, _TASKS, st.booleans(), st.integers(0, 7).map(lambd
 _HAPPEN = st.builds(
     Happen,
     _SOME,
-    st.lists(_SOME, min_size=1, max_size=5).map(tuple),
+    st.sampled_from((1, 4, 8)).flatmap(lambda number: st.tuples(*[_SOME] * number)),
     _perhaps(st.integers(0, 2_000_000)),
+)
+_FATE = st.builds(
+    Fate, _SOME, st.integers(0, len(FATES) - 1), _perhaps(st.integers(0, 2_000_000))
 )
 _PASS = st.builds(Pass, _PASSES)
 _END = st.builds(End, _SOME)
@@ -67,7 +69,7 @@ _RARE = st.one_of(
     st.builds(Jump, st.sampled_from((-86_400, -3_600, 3_600, 86_400))),
 )
 _DEED: st.SearchStrategy[Deed] = st.integers(0, 9).flatmap(
-    (_WISH, _WISH, _WISH, _HAPPEN, _HAPPEN, _PASS, _PASS, _END, _RARE, _RARE).__getitem__
+    (_WISH, _WISH, _WISH, _WISH, _HAPPEN, _FATE, _FATE, _PASS, _END, _RARE).__getitem__
 )
 DEEDS: st.SearchStrategy[list[Deed]] = st.integers(1, 30).flatmap(
     lambda number: st.lists(_DEED, min_size=number, max_size=number)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 from gateway.config.sections import Limits
-from gateway.events import FINAL, State, Succeeded, TaskEvent, TaskFailed
+from gateway.events import FINAL, Found, State, Succeeded, TaskEvent, TaskFailed
 from gateway.state.base import Room, Standing
 
 NANO = 1_000_000_000
@@ -112,16 +112,23 @@ class SlowTask:
     day: date
     take: SlowTake | None = None
     state: State = State.INTENT
+    found: bool = False
 
 
 @dataclass(slots=True)
 class SlowJob:
-    """What one request took: its own token, and its tasks."""
+    """What one request took: its own token, and its tasks; ``adopted`` are an earlier one's."""
 
     key_name: str
     tasks: list[SlowTask]
     request: SlowTake | None
+    adopted: list[SlowTask] = field(default_factory=list)
     over: bool = False
+
+    @property
+    def all_tasks(self) -> list[SlowTask]:
+        """Its own and the adopted ones."""
+        return [*self.adopted, *self.tasks]
 
 
 @dataclass(slots=True)
@@ -159,9 +166,14 @@ class SlowModel:
         ]
 
     def take(
-        self, key: str, limits: Limits, wanted: Sequence[tuple[str, int, int]], now: int
+        self,
+        key: str,
+        limits: Limits,
+        wanted: Sequence[tuple[str, int, int]],
+        now: int,
+        instead: SlowJob | None = None,
     ) -> SlowJob:
-        """Take all of it; whoever calls has asked before."""
+        """Take all of it; whoever calls has asked before. It may take up a job that had ended."""
         tasks = [
             SlowTask(
                 name,
@@ -173,6 +185,11 @@ class SlowModel:
             for name, images, cost in wanted
         ]
         job = SlowJob(key, tasks, self._take(key, "requests_per_minute", limits, 1, now))
+        if instead is not None:
+            job.adopted = instead.all_tasks
+            for task in job.adopted:
+                task.found = False
+            instead.adopted, instead.tasks = [], []
         self.jobs.append(job)
         return job
 
@@ -186,6 +203,7 @@ class SlowModel:
     def told(self, job: SlowJob, task: SlowTask, event: TaskEvent, state: State) -> None:
         """Something happened to a task."""
         task.state = state
+        task.found = task.found or isinstance(event, Found)
         if state in _NOTHING_BOUGHT:
             self._give_back(job.key_name, "images_per_minute", task.take)
             task.images = task.cost = 0
@@ -193,9 +211,14 @@ class SlowModel:
             task.cost = int(Fraction(event.cost_usd) * 1_000_000)
 
     def ended(self, job: SlowJob) -> None:
-        """A job of which nothing was bought, though the vendor refused nothing, was no request."""
+        """A job of which nothing was bought, though the vendor refused nothing, was no request.
+
+        A task that is LOST was perhaps bought. What was bought before it was taken up, and not
+        found only now, is no purchase of this request's.
+        """
         job.over = True
-        if all(task.state is State.DROPPED for task in job.tasks):
+        found = any(task.found for task in job.adopted)
+        if all(task.state is State.DROPPED for task in job.tasks) and not found:
             self._give_back(job.key_name, "requests_per_minute", job.request)
 
     def standing(self, key: str, limits: Limits, now: int) -> Standing:
@@ -211,7 +234,7 @@ class SlowModel:
         )
 
     def _tasks(self, key: str) -> list[SlowTask]:
-        return [task for job in self.jobs if job.key_name == key for task in job.tasks]
+        return [task for job in self.jobs if job.key_name == key for task in job.all_tasks]
 
     def _of(self, key: str, days: Iterable[date]) -> list[SlowTask]:
         wanted = set(days)
@@ -219,7 +242,7 @@ class SlowModel:
 
     def _under_way(self, key: str) -> int:
         live = [job for job in self.jobs if job.key_name == key and not job.over]
-        return sum(task.images for job in live for task in job.tasks if task.state not in FINAL)
+        return sum(task.images for job in live for task in job.all_tasks if task.state not in FINAL)
 
     def _rate(self, key: str, name: str, limits: Limits, now: int) -> tuple[SlowRate, int] | None:
         limit: int | None = getattr(limits, name)
