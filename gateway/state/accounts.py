@@ -225,7 +225,9 @@ class Accounts:
         used_up = _used_up(account.days, wanted, limits)
         too_fast = self._rates.too_fast(wanted.key_name, limits, 1, wanted.images)
         if used_up is not None and too_fast is not None:
-            return too_fast if self._days.wall() + (too_fast.wait or 0) > _free(used_up) else used_up
+            return (
+                too_fast if self._days.wall() + (too_fast.wait or 0) > _free(used_up) else used_up
+            )
         return used_up or too_fast or _too_many(account.under_way, wanted.images, limits.concurrent)
 
     def _charge(self, held: _Held, task_id: str, charge: int, images: int = 0) -> Change:

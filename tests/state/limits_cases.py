@@ -1,7 +1,7 @@
 """One case of the limits: what several keys do, told to the accounts and to the slow model at once.
 
-Owns: the deeds a case is made of, how they are drawn, carrying them out on both sides, and counting
-where the two differ. A case stops at the first difference, which is a sentence in ``differences``.
+Owns: carrying out deeds on both sides, and counting where the two differ. A case stops at the first
+difference, which is a sentence in ``differences``.
 """
 
 from collections import Counter
@@ -9,152 +9,47 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from gateway.config.sections import Limits
-from gateway.events import (
-    FINAL,
-    Collected,
-    Created,
-    CreateLost,
-    CreateSent,
-    Dropped,
-    Found,
-    LinkDead,
-    NotFound,
-    NotSent,
-    Polled,
-    PollFailed,
-    RecreateAllowed,
-    Refused,
-    State,
-    Succeeded,
-    TaskEvent,
-    TaskFailed,
-    Throttled,
-    Vanished,
-)
+from gateway.events import FINAL, State, TaskEvent
 from gateway.jobs.machine import TABLE
 from gateway.state.accounts import Accounts
-from gateway.state.base import JobRow, LimitReached, Standing, TaskRow
+from gateway.state.base import JobRow, LimitReached, Room, Standing, TaskRow
 from gateway.translate.model import Finish, Plan, TaskSpec
-from tests.clocks import FakeClock
+from tests.state.limits_deeds import (
+    FATES,
+    Again,
+    Deed,
+    End,
+    Fate,
+    Hands,
+    Happen,
+    Jump,
+    Pass,
+    Plain,
+    Reload,
+    Wish,
+    event_of,
+)
 from tests.state.slow_model import NANO, RATES, Refusal, SlowJob, SlowModel, SlowTask
 
 KEYS = ("studio", "press", "lab")
+FAULTS = (
+    "over-admissions",
+    "under-admissions",
+    "early waits",
+    "late waits",
+    "early untils",
+    "late untils",
+    "misstated",
+    "books off",
+)
 _LONGEST = 40 * 86_400 * NANO  # beyond it a float of seconds tells no nanoseconds
 _HOUR = 3_600 * NANO
 _MICROSECOND = 1_000
 _SPEC = TaskSpec("m", "x", "1:1", "1k", "low", "png", 1)
 _MAY_END = FINAL | {State.RUNNING, State.COLLECTING}  # of tasks when a job ends
-FATES: tuple[tuple[type[TaskEvent], ...], ...] = (
-    (CreateSent, Created, Polled, Succeeded, Collected),
-    (CreateSent, Created, Succeeded, LinkDead),
-    (CreateSent, Created, TaskFailed),
-    (CreateSent, Created, Vanished),
-    (CreateSent, Refused),
-    (CreateSent, CreateLost, NotFound),
-    (CreateSent, CreateLost, Found, Succeeded, Collected),
-    (CreateSent, CreateLost, RecreateAllowed, Dropped),
-    (CreateSent, NotSent, Dropped),
-    (CreateSent, Throttled, CreateSent, Created),
-    (Dropped,),
-    (Found, Succeeded),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Time passes."""
-
-    nanoseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A key asks for tasks of so many pictures and micro-dollars each.
-
-    Whoever has ``patience`` comes back twice: just before the time that was stated, and then. One
-    that is ``undone`` turns out not to have been written down.
-    """
-
-    key: int
-    tasks: tuple[tuple[int, int], ...]
-    patience: bool = False
-    undone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A key's request that buys nothing, or only a look at whether there might be one."""
-
-    key: int
-    look: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Happen:
-    """Some events that can happen, to one of the tasks that any can; ``cost`` as told."""
-
-    task: int
-    events: tuple[int, ...]
-    cost: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """One of the ways a task may go, as far as the one it is told for can go it."""
-
-    task: int
-    fate: int
-    cost: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One of the jobs of which nothing more may become ends."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """One of the jobs that ended is taken up for what it lacks."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """A key's limits are others from now on."""
-
-    key: int
-    limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """The wall clock is set wrong by so many seconds, or right if it was wrong."""
-
-    seconds: int
-
-
-Deed: TypeAlias = Pass | Wish | Plain | Happen | Fate | End | Again | Reload | Jump
-
-
-class Hands(FakeClock):
-    """A fake clock that counts whole nanoseconds, and whose wall clock can be set."""
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__(now=0.0, epoch=float(epoch))
-        self.passed = 0
-
-    def turn(self, nanoseconds: int) -> None:
-        self.passed += nanoseconds
-        self.now = self.passed / NANO
-
-    def set_wall(self, by: int) -> None:
-        self._epoch += by
 
 
 @dataclass(slots=True)
@@ -175,7 +70,7 @@ class Case:
         self.model = SlowModel(Fraction(epoch))
         self.limits = dict(zip(KEYS, limits, strict=True))
         self.jobs: list[Live] = []
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(dict.fromkeys(FAULTS, 0))
         self.differences: list[str] = []
         self._wrong_by = 0
         self._wrong_since = 0
@@ -236,7 +131,7 @@ class Case:
         return True
 
     def _jump(self, seconds: int) -> None:
-        """What has been wrong for an hour is the time; until then it is as though it had not been."""
+        """What has been wrong for an hour is the time; it counts for nothing before."""
         if self._wrong_by:
             seconds = -self._wrong_by
         self.clock.set_wall(seconds)
@@ -378,7 +273,6 @@ class Case:
         self.accounts.told(event, state)
         self.model.told(live.slow, task, event, state)
         self.counts["events"] += 1
-        self.counts[f"ways to {state.value}"] += 1
 
     def _end(self, which: int) -> None:
         ready = [
@@ -405,6 +299,7 @@ class Case:
     def _agree(self, what: str, refused: list[Refusal], reached: LimitReached | None) -> bool:
         self.counts["decisions"] += 1
         self.counts["admitted" if reached is None else "refused"] += 1
+        self.counts["decisions while the clock was wrong"] += self._wrong_by != 0
         if reached is None and refused:
             self.counts["over-admissions"] += 1
             self._differ(f"{what} was admitted, in spite of {refused}")
@@ -426,16 +321,21 @@ class Case:
         if (mine.wait is None, mine.until) != (reached.wait is None, reached.until):
             return "frees otherwise, of"
         if mine.wait is not None and reached.wait is not None:
-            self.counts["waits stated"] += 1
-            exact, stated = mine.wait, Fraction(reached.wait)
-            if stated < exact - Fraction(1, 10 * NANO):
-                self.counts["early waits"] += 1
-                return f"that is early, {float(exact - stated)} s, of"
-            if stated * Fraction(99, 100) - Fraction(1, 10**6) > exact:
-                self.counts["late waits"] += 1
-                return "that is late, of"
-        if self._frees(mine) < max(self._frees(one) for one in refused):
-            return "another frees later, of"
+            when = self._untimely(mine.wait, Fraction(reached.wait))
+            if when is not None:
+                return f"that is {when}, of"
+        last = max(self._frees(one) for one in refused)
+        return "another frees later, of" if self._frees(mine) < last else None
+
+    def _untimely(self, exact: Fraction, stated: Fraction) -> str | None:
+        """Whether a stated wait is early, or more than 1 % late."""
+        self.counts["waits stated"] += 1
+        if stated < exact - Fraction(1, 10 * NANO):
+            self.counts["early waits"] += 1
+            return "early"
+        if stated * Fraction(99, 100) - Fraction(1, 10**6) > exact:
+            self.counts["late waits"] += 1
+            return "late"
         return None
 
     def _frees(self, refusal: Refusal) -> float:
@@ -486,36 +386,14 @@ def _said(reached: LimitReached) -> str:
 def _alike(mine: Standing, theirs: Standing) -> bool:
     """Whether they are the same: moments to a nanosecond or two, the rest exactly."""
     rooms = ((mine.requests, theirs.requests), (mine.images, theirs.images))
-    for one, other in rooms:
-        if one is None or other is None:
-            if one is not other:
-                return False
-        elif one.seconds > other.seconds + 1e-9 or other.seconds > one.seconds + 3e-9:
-            return False
-        elif replace(one, seconds=0) != replace(other, seconds=0):
-            return False
-    return replace(mine, requests=None, images=None) == replace(theirs, requests=None, images=None)
+    return all(_rooms_alike(*both) for both in rooms) and (
+        replace(mine, requests=None, images=None) == replace(theirs, requests=None, images=None)
+    )
 
 
-def event_of(kind: type[TaskEvent], job_id: str, task_id: str, cost: int | None) -> TaskEvent:
-    told = None if cost is None else f"{cost / 1_000_000:.6f}"
-    more: dict[type[TaskEvent], dict[str, object]] = {
-        Created: {"upstream_id": "up", "seconds": 0.1},
-        NotSent: {"reason": "x"},
-        Throttled: {"retry_after": None},
-        Refused: {"reason": "x"},
-        CreateLost: {"reason": "x"},
-        Found: {"upstream_id": "up"},
-        Polled: {"word": "x", "progress": None},
-        PollFailed: {"reason": "x"},
-        Succeeded: {"images": 1, "seconds": 1.0, "completed_at": None, "cost_usd": told},
-        TaskFailed: {"reason": "x", "cost_usd": told},
-        Vanished: {"reason": "x"},
-        LinkDead: {"reason": "x"},
-        Collected: {"images": 1, "size": 1},
-        Dropped: {"reason": "x"},
-        CreateSent: {},
-        NotFound: {},
-        RecreateAllowed: {},
-    }
-    return kind(job_id=job_id, task_id=task_id, at=0.0, **more[kind])  # type: ignore[arg-type]
+def _rooms_alike(mine: Room | None, theirs: Room | None) -> bool:
+    if mine is None or theirs is None:
+        return mine is theirs
+    if not -1e-9 <= theirs.seconds - mine.seconds <= 3e-9:
+        return False
+    return replace(mine, seconds=0) == replace(theirs, seconds=0)

@@ -1,13 +1,12 @@
-"""How cases of the limits are drawn: small limits, so that they bite, and times near their edges."""
+"""How cases of the limits are drawn: small limits, so that they bite; times near their edges."""
 
 from hypothesis import strategies as st
 
 from gateway.config.sections import Limits
-from tests.state.limits_cases import (
+from tests.state.limits_cases import Case
+from tests.state.limits_deeds import (
     FATES,
-    NANO,
     Again,
-    Case,
     Deed,
     End,
     Fate,
@@ -18,6 +17,7 @@ from tests.state.limits_cases import (
     Reload,
     Wish,
 )
+from tests.state.slow_model import NANO
 
 _MIDNIGHTS = (1_792_972_800, 1_793_404_800, 1_793_491_200, 1_798_675_200, 1_835_395_200)
 _KEY = st.sampled_from((0, 0, 0, 0, 1, 1, 2))
@@ -57,9 +57,7 @@ _HAPPEN = st.builds(
     st.sampled_from((1, 4, 8)).flatmap(lambda number: st.tuples(*[_SOME] * number)),
     _perhaps(st.integers(0, 2_000_000)),
 )
-_FATE = st.builds(
-    Fate, _SOME, st.integers(0, len(FATES) - 1), _perhaps(st.integers(0, 2_000_000))
-)
+_FATE = st.builds(Fate, _SOME, st.integers(0, len(FATES) - 1), _perhaps(st.integers(0, 2_000_000)))
 _PASS = st.builds(Pass, _PASSES)
 _END = st.builds(End, _SOME)
 _RARE = st.one_of(

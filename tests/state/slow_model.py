@@ -1,4 +1,4 @@
-"""The limits once more, slowly: from what the pages promise, with nothing pruned and nothing cached.
+"""The limits once more, slowly: from what the pages promise, nothing pruned, nothing cached.
 
 Every take that stands is kept for ever, and every question walks all of them, in fractions. Times
 are nanoseconds of the monotonic clock, days come from ``datetime``. It was written from the words

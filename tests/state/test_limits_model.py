@@ -1,9 +1,9 @@
-"""The accounts against the slow exact model: nobody gets more, nobody less, and no wait is a lie."""
+"""The accounts against the slow exact model: nobody gets more or less, no wait is a lie."""
 
 from hypothesis import HealthCheck, given, settings
 
 from gateway.config.sections import Limits
-from tests.state.limits_cases import Deed
+from tests.state.limits_deeds import Deed
 from tests.state.limits_drawn import CASES, played
 
 
