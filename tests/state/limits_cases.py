@@ -149,7 +149,7 @@ class Case:
         reached = self._take(row)
         if reached is None and wish.undone:
             self._undo()
-        elif reached is not None and wish.patience:
+        elif reached is not None and wish.patience and not self.differences:
             self._be_patient(row, reached)
 
     def _undo(self) -> None:
@@ -229,7 +229,7 @@ class Case:
             if held is not early:
                 self.counts[f"late {kind}" if early else f"early {kind}"] += 1
                 self._differ(f"{reached.name} was stated wrong: {_said(reached)}; then {names}")
-            elif self._take(row) is None:
+            if self.differences or self._take(row) is None:
                 return
 
     def _refused(self, row: JobRow) -> list[Refusal]:
