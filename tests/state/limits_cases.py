@@ -127,7 +127,7 @@ class Case:
         if self._wrong_by and self.now - self._wrong_since >= _HOUR:
             self.model.epoch += self._wrong_by
             self._wrong_by = 0
-            self._compare_books()
+        self._compare_books()
         return True
 
     def _jump(self, seconds: int) -> None:

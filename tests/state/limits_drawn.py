@@ -66,17 +66,31 @@ _RARE = st.one_of(
     st.builds(Reload, _KEY, LIMITS),
     st.builds(Jump, st.sampled_from((-86_400, -3_600, 3_600, 86_400))),
 )
-_DEED: st.SearchStrategy[Deed] = st.integers(0, 9).flatmap(
-    (_WISH, _WISH, _WISH, _WISH, _HAPPEN, _FATE, _FATE, _PASS, _END, _RARE).__getitem__
+_DEED: st.SearchStrategy[Deed] = st.integers(0, 11).flatmap(
+    (
+        _WISH,
+        _WISH,
+        _WISH,
+        _WISH,
+        _HAPPEN,
+        _FATE,
+        _FATE,
+        _PASS,
+        _PASS,
+        _END,
+        _RARE,
+        _RARE,
+    ).__getitem__
 )
-DEEDS: st.SearchStrategy[list[Deed]] = st.integers(1, 30).flatmap(
+DEEDS: st.SearchStrategy[list[Deed]] = st.integers(1, 40).flatmap(
     lambda number: st.lists(_DEED, min_size=number, max_size=number)
 )
 
 
 @st.composite
 def _epochs(draw: st.DrawFn) -> int:
-    return draw(st.sampled_from(_MIDNIGHTS)) - draw(st.integers(1, 7_200))
+    before = st.one_of(st.integers(1, 120), st.integers(1, 7_200), st.integers(-3_000, -1))
+    return draw(st.sampled_from(_MIDNIGHTS)) - draw(before)
 
 
 CASES = st.tuples(_epochs(), st.tuples(LIMITS, LIMITS, LIMITS), DEEDS)
