@@ -21,7 +21,7 @@ _MORNING = 1_792_972_800 + 8 * 3_600
 _NONE = Limits()
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=CASES)
 def test_keys_get_exactly_what_the_slow_model_allows(
     case: tuple[int, tuple[Limits, ...], list[Deed]],
