@@ -1,7 +1,7 @@
 import importlib
 import sys
 
-NAMES = ("picture_way", "completions", "ledger")
+NAMES = ("picture_way", "completions", "ledger", "admission")
 
 
 def main() -> None:

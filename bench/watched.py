@@ -15,6 +15,7 @@ from gateway.config.sections import Config
 from gateway.server.listener import Listener, run_until_signal
 
 _TICK = 0.002
+_ONE_A_MINUTE = {"requests_per_minute": 1, "requests_burst": 1}
 
 
 class Watch:
@@ -67,7 +68,10 @@ async def main() -> None:
                 "query_per_second": 1000,
                 "polling": {"scale": 0.01},
             },
-            "keys": [{"name": "bench", "key": "sk-bench"}],
+            "keys": [
+                {"name": "bench", "key": "sk-bench"},
+                {"name": "spent", "key": "sk-spent", "limits": _ONE_A_MINUTE},
+            ],
             "images": {"folder": arguments.folder},
             "state": {"url": f"sqlite:///{arguments.folder}/state.db"},
         }

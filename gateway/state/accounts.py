@@ -7,6 +7,7 @@ what a limit's message says. Nothing here waits, so that looking and taking is o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from gateway.clock import Clock
 from gateway.config.sections import Limits
@@ -15,6 +16,7 @@ from gateway.events import (
     Created,
     Dropped,
     Found,
+    NotFound,
     Refused,
     State,
     Succeeded,
@@ -160,6 +162,8 @@ class Accounts:
             case Created() | Found():
                 held.keeps = True
                 self._rates.settle(held.key_name, "images_per_minute", part.take)
+            case NotFound():
+                held.keeps = True  # perhaps bought: the request counts, as its pictures do
             case Succeeded() | TaskFailed():
                 charge = micro_dollars(event.cost_usd, otherwise=part.charge)
                 return self._charge(held, event.task_id, charge)
@@ -218,11 +222,13 @@ class Accounts:
     def _reached(self, wanted: Spent, limits: Limits) -> LimitReached | None:
         """The limit that frees last of those that refuse, if any does."""
         account = self._account(wanted.key_name)
-        return (
-            _used_up(account.days, wanted, limits)
-            or self._rates.too_fast(wanted.key_name, limits, 1, wanted.images)
-            or _too_many(account.under_way, wanted.images, limits.concurrent)
-        )
+        used_up = _used_up(account.days, wanted, limits)
+        too_fast = self._rates.too_fast(wanted.key_name, limits, 1, wanted.images)
+        if used_up is not None and too_fast is not None:
+            return (
+                too_fast if self._days.wall() + (too_fast.wait or 0) > _free(used_up) else used_up
+            )
+        return used_up or too_fast or _too_many(account.under_way, wanted.images, limits.concurrent)
 
     def _charge(self, held: _Held, task_id: str, charge: int, images: int = 0) -> Change:
         part = held.parts[task_id]
@@ -269,10 +275,19 @@ def _used_up(days: Mapping[int, list[int]], wanted: Spent, limits: Limits) -> Li
     if limits.cost_per_month is not None:
         month, following = _month(days, wanted.day), month_of(wanted.day)[1]
         asked.insert(0, ("cost_per_month", limits.cost_per_month, month, wanted.cost, following))
-    for name, limit, used, more, until in asked:
-        if limit is not None and more and used + more > limit:
-            return LimitReached(name, limit, used=used, asked=more, until=until * DAY)
-    return None
+    reached = [
+        LimitReached(
+            name, limit, used=used, asked=more, until=until * DAY if more <= limit else None
+        )
+        for name, limit, used, more, until in asked
+        if limit is not None and more and used + more > limit
+    ]
+    return max(reached, key=_free, default=None)
+
+
+def _free(used_up: LimitReached) -> float:
+    """When it frees: never, for what is more than all of it."""
+    return inf if used_up.until is None else used_up.until
 
 
 def _too_many(under_way: int, images: int, limit: int | None) -> LimitReached | None:

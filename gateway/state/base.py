@@ -28,7 +28,8 @@ class LimitReached(Exception):
     """A key's limit, by its setting's ``name``, refuses what was asked; nothing was taken.
 
     ``used`` of ``limit`` was taken before, ``asked`` more was wanted. It frees in ``wait`` seconds,
-    or at ``until`` (Unix seconds); for what is under way nobody knows.
+    or at ``until`` (Unix seconds); for what is under way nobody knows, and for more than the whole
+    of a day or month it never does.
     """
 
     def __init__(

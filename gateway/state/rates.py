@@ -126,7 +126,7 @@ class Rates:
         return bucket
 
     def _now(self) -> int:
-        return int(self._clock.monotonic() * _NANO)
+        return round(self._clock.monotonic() * _NANO)
 
 
 def _rate(name: Name, limits: Limits) -> _Rate | None:
