@@ -6,7 +6,7 @@ and stopping. Must not know: how any part works. Nothing here runs at import.
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from starlette.middleware import Middleware
@@ -28,6 +28,7 @@ from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
 from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
+from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
@@ -42,7 +43,8 @@ from gateway.ops.middleware import RequestContext
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
 from gateway.state.sqlite import SqliteStore
-from gateway.translate.model import ModelCard, SizePolicy
+from gateway.translate.model import QUALITIES, TIERS, ModelCard, Quality, SizePolicy, Tier
+from gateway.translate.money import Prices
 from gateway.translate.plan import Rules
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import RetryBudget
@@ -87,6 +89,13 @@ class Gateway:
         self._downloads = Downloads(self._results, policy, clock, bounds)
         self._governor = Governor(
             config.upstream.submit_per_second, config.upstream.query_per_second, clock
+        )
+        self._queue = Queue(
+            self._governor.submits,
+            config.queue,
+            config.upstream.max_tasks,
+            clock,
+            self._journal.announce,
         )
         self._upstream = Toapis(config.upstream, self._outgoing, clock)
         self._poller = Poller(
@@ -154,6 +163,7 @@ class Gateway:
     async def stop(self) -> None:
         """Leave off the jobs, end the loops and every connection, in a bounded time."""
         await self._runner.abort()
+        await self._queue.close()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -177,10 +187,12 @@ class Gateway:
         asker = Asker(self._upstream, self._governor, clock, section.settle_time)
         budget = RetryBudget(section.retry_share, clock)
         breaker = Breaker(section.breaker, clock, self._journal.announce)
-        restraint = Restraint(self._governor, breaker, budget)
+        least = self._poller.experience.least
+        restraint = Restraint(self._governor, self._queue, least, breaker, budget)
         creator = Creator(self._upstream, restraint, self._journal, self.board, clock, section)
         line = Line(
             uploads=Uploads(self._upstream, clock, section.upload_lifetime, budget),
+            queue=self._queue,
             creator=creator,
             poller=self._poller,
             collector=Collector(asker, self._downloads, self._workshop, self._shelf, self._journal),
@@ -193,7 +205,7 @@ class Gateway:
         look = SecondLook(memory, self._recovery, creator, self._upstream, self._governor)
         self._housekeeping = Housekeeping(memory, look, config.state.keep)
         joins = Joins(self.board, self._store, self._shelf, self._ages, config.joins)
-        self._reception = Reception(memory, self._runner, joins, look)
+        self._reception = Reception(memory, self._runner, joins, look, self._queue)
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
         # A policy, connections and turns of their own: callers' links must neither reach what the
@@ -242,7 +254,25 @@ def _store(config: Config, clock: Clock, emit: Emit) -> Store:
 
 def terms_of(config: Config) -> Terms:
     """What may change while the gateway runs, from the sections that say it."""
-    return Terms(Keys(config.keys), rules(config), config.requests.partial_results)
+    return Terms(
+        keys=Keys(config.keys),
+        rules=rules(config),
+        prices=prices(config.models),
+        partial_results=config.requests.partial_results,
+    )
+
+
+def prices(models: Mapping[str, Model]) -> Prices:
+    """Every price that the models' sections tell."""
+    found: dict[tuple[str, Tier, Quality], int] = {}
+    for name, model in models.items():
+        for tier in TIERS:
+            listed = getattr(model.prices, f"tier_{tier}")
+            for quality in QUALITIES:
+                price = getattr(listed, quality)
+                if price is not None:
+                    found[name, tier, quality] = price
+    return found
 
 
 def rules(config: Config) -> Rules:

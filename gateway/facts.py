@@ -5,7 +5,7 @@ request ids look. Must not know: HTTP's wire, logging, or what a note means. Sta
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal, Protocol
@@ -39,7 +39,8 @@ class RequestFacts:
 
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took. ``status`` is the one that was sent.
-    ``joined`` says how the request was known to be the repetition of another.
+    ``joined`` says how the request was known to be the repetition of another. ``standing`` gives
+    further headers of the answer when it begins: what its key has left by then.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class RequestFacts:
     notes: tuple[Remark, ...] = ()
     status: int | None = None
     error_code: str | None = None
+    standing: Callable[[], Awaitable[Mapping[str, str]]] | None = None
     phases: dict[str, float] = field(default_factory=dict)
 
 

@@ -16,7 +16,11 @@ from gateway.config.faults import ConfigFaults
 from gateway.config.loader import Loaded
 from gateway.config.sections import Config, Key
 from gateway.config.shape import leaves, render
-from gateway.events import ConfigRefused, ConfigReloaded, RestartNeeded
+from gateway.notices import (
+    ConfigRefused,
+    ConfigReloaded,
+    RestartNeeded,
+)
 
 LIVE = ("keys", "models", "requests")
 """Sections that may change while the gateway runs."""

@@ -11,7 +11,11 @@ import pytest
 from gateway.config.faults import ConfigFaults
 from gateway.config.loader import Loaded, load
 from gateway.config.sections import Config
-from gateway.events import ConfigRefused, ConfigReloaded, RestartNeeded
+from gateway.notices import (
+    ConfigRefused,
+    ConfigReloaded,
+    RestartNeeded,
+)
 from gateway.reload import Reloader, look
 from tests.clocks import AtOnce, FakeClock
 

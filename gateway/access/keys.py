@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.config.sections import Key as Section
+from gateway.config.sections import Limits
 from gateway.errors import Unauthenticated
+from gateway.state.base import NO_LIMITS
 
 _MISSING = (
     "You didn't provide an API key. Send it in an Authorization header as a bearer token "
@@ -23,6 +25,8 @@ class Key:
     """Somebody who may ask; ``name`` is the operator's word for them."""
 
     name: str
+    limits: Limits = NO_LIMITS
+    weight: int = 1
 
 
 class Keys:
@@ -30,7 +34,10 @@ class Keys:
 
     def __init__(self, sections: Iterable[Section]) -> None:
         self._keys = {
-            _digest(section.key.get_secret_value()): Key(section.name) for section in sections
+            _digest(section.key.get_secret_value()): Key(
+                section.name, section.limits, section.weight
+            )
+            for section in sections
         }
 
     def __repr__(self) -> str:

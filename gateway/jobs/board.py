@@ -68,10 +68,10 @@ class Job:
 
     After ``deadline`` nothing more is bought for it, nor what could not be made before ``due``, its
     tier's own deadline; after ``give_up`` its tasks are not followed any more. ``weight`` is its
-    key's among those that wait, ``place`` the one it has in the queue. ``deserted`` says that whoever waited has left; ``dropping`` that one of its tasks was
-    given up before it was sent; ``suspended`` that it goes on in another process; ``written`` that
-    the ledger has it. ``links`` are the vendor's addresses of references whose files are gone, by
-    digest.
+    key's among those that wait, ``place`` the one it has in the queue. ``deserted`` says that
+    whoever waited has left; ``dropping`` that one of its tasks was given up before it was sent;
+    ``suspended`` that it goes on in another process; ``written`` that the ledger has it. ``links``
+    are the vendor's addresses of references whose files are gone, by digest.
     """
 
     job_id: str

@@ -5,7 +5,7 @@ look-up of a create whose answer was lost, and the bounds on both. Must not know
 shape, callers, pictures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.clock import Clock
@@ -34,7 +34,8 @@ from gateway.events import (
 from gateway.failpoints import failpoint
 from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
-from gateway.translate.model import Reference
+from gateway.jobs.queue import Queue, Turn
+from gateway.translate.model import Quality, Reference, Tier
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus, Upstream
 from gateway.upstream.breaker import Admitted, Breaker
@@ -53,9 +54,14 @@ Links = Mapping[Reference, str]
 
 @dataclass(frozen=True, slots=True)
 class Restraint:
-    """What holds creates back: the account's allowance, the breaker, the budget of repetitions."""
+    """What holds creates back: turns and allowance, the breaker, the budget of repetitions.
+
+    ``least`` is how many seconds a task of a tier and quality takes at the least.
+    """
 
     governor: Governor
+    queue: Queue
+    least: Callable[[Tier, Quality], float]
     breaker: Breaker
     budget: RetryBudget
 
@@ -75,6 +81,8 @@ class Creator:
         self._upstream = upstream
         self._board = board
         self._governor = restraint.governor
+        self._queue = restraint.queue
+        self._least = restraint.least
         self._breaker = restraint.breaker
         self._budget = restraint.budget
         self._journal = journal
@@ -200,13 +208,12 @@ class Creator:
         return True
 
     async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> Admitted:
-        """Wait for the account's allowance, unless the request is past helping.
+        """Wait for the task's turn, unless the request is past helping.
 
         Where the vendor has put us off, this task (``throttled``) or the account, that is the
         reason told.
         """
-        left = job.deadline - self._clock.monotonic()
-        came = left > 0 and await self._governor.submits.turn(within=left)
+        turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
         if self.closed:
             raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
         if job.error is not None:
@@ -215,7 +222,14 @@ class Creator:
         if job.deserted and job.bought() is None:  # what is bought is of use only as a whole
             await self._drop(job, task, "the caller has left")
             raise UpstreamUnavailable("The caller left before anything was bought.")
-        if not came or self._clock.monotonic() >= job.deadline:  # it may come at the last moment
+        if turn is Turn.PUT_OFF or (turn is Turn.OVERDUE and self._has_time(job)):
+            await self._drop(job, task, "waited too long" if turn is Turn.OVERDUE else "put off")
+            raise self._queue.overloaded(self._queue.expected(job.key_name, job.weight))
+        if self._is_too_late(job, task):
+            await self._drop(job, task, "too little time is left to make it")
+            message = "Too little time is left for the image to be made." + NOTHING
+            raise DeadlineExceeded(message, code="upstream_timeout")
+        if turn is not Turn.CAME or not self._has_time(job):  # it may come at the last moment
             await self._drop(job, task, "no turn before the deadline")
             if throttled or self._governor.submits.held:
                 raise self._put_off(self._governor.submits.wait())
@@ -227,6 +241,22 @@ class Creator:
         await self._drop(job, task, "creates keep failing")
         message = "The image service keeps failing." + NOTHING
         raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=leave)
+
+    def _is_moot(self, job: Job, task: LiveTask) -> bool:
+        """Whether nothing should be bought any more."""
+        left = job.deserted and job.bought() is None
+        return self.closed or job.error is not None or left or self._is_too_late(job, task)
+
+    def _has_time(self, job: Job) -> bool:
+        return self._clock.monotonic() < job.deadline
+
+    def _is_too_late(self, job: Job, task: LiveTask) -> bool:
+        """Whether it could not be made before its tier's deadline; what was begun is seen through.
+
+        A caller's own time-out does not count here: coming back, it gets what was made meanwhile.
+        """
+        least = self._least(task.spec.tier, task.spec.quality)
+        return job.bought() is None and self._clock.monotonic() + least > job.due
 
     async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
         left = job.deadline - self._clock.monotonic()

@@ -4,9 +4,11 @@ Owns: when. Must not know: how. One round that cannot be done is left to the nex
 """
 
 from gateway.errors import LedgerUnavailable
-from gateway.events import LedgerPruned
 from gateway.jobs.memory import Memory
 from gateway.jobs.recovery import SecondLook
+from gateway.notices import (
+    LedgerPruned,
+)
 from gateway.upstream.base import StatusUnavailable
 
 _ROUND = 60.0

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from gateway.config.sections import Limits
 from gateway.events import (
     JobEvent,
-    ObserverFailed,
     Polled,
     PollFailed,
     State,
@@ -19,6 +19,9 @@ from gateway.events import (
 )
 from gateway.failpoints import failpoint
 from gateway.jobs.machine import step
+from gateway.notices import (
+    ObserverFailed,
+)
 from gateway.state.base import Failure, JobRow, PictureRow, Store
 
 Observer = Callable[[object], None]
@@ -57,15 +60,15 @@ class Journal:
         """Whether what is written outlives the process."""
         return self._store.durable
 
-    async def add(self, job: JobRow, *, instead_of: str | None = None) -> None:
+    async def add(self, job: JobRow, limits: Limits, *, instead_of: str | None = None) -> None:
         """Write the intent of a job, before anything is sent for it. Raises: as the store."""
         failpoint("intent.unwritten")
-        await self._store.add_job(job, instead_of=instead_of)
+        await self._store.add_job(job, limits=limits, instead_of=instead_of)
         failpoint("intent.written")
 
-    async def reopen(self, job: JobRow, event: JobEvent) -> None:
+    async def reopen(self, job: JobRow, event: JobEvent, limits: Limits | None = None) -> None:
         """Write that a job that had ended goes on as this row says. Raises: as the store."""
-        await self._store.reopen(job)
+        await self._store.reopen(job, limits=limits)
         await self.remark(event)
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from gateway.errors import DeadlineExceeded, GatewayError, ResultUnusable, TaskF
 from gateway.events import Polled, PollFailed, Succeeded, Vanished
 from gateway.events import TaskFailed as TaskFailedEvent
 from gateway.failpoints import failpoint
-from gateway.jobs.board import LiveTask
+from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal
 from gateway.jobs.schedule import Experience, next_ask
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
@@ -75,7 +75,7 @@ class Poller:
         self._clock = clock
         self._section = section
         self._settle_time = settle_time
-        self._experience = Experience(section.scale)
+        self.experience = Experience(section.scale)
         self._heap: list[_Due] = []
         self._turns = itertools.count()
         self._woken = asyncio.Event()
@@ -84,6 +84,11 @@ class Poller:
 
     def __repr__(self) -> str:
         return f"Poller({len(self._heap)} waiting, {len(self._asking)} being asked about)"
+
+    def expected_end(self, job: Job, now: float) -> float:
+        """Seconds until a live job is likely to end, as far as can be said."""
+        spec = job.tasks[0].spec
+        return max(1.0, job.started + self.experience.typical(spec.tier, spec.quality) - now)
 
     async def follow(self, task: LiveTask, first: TaskStatus | None, until: float) -> TaskStatus:
         """Ask until the task is done; its last status. ``until`` is monotonic seconds.
@@ -208,7 +213,7 @@ class Poller:
             await self._journal.tell(task.entry, told)
             failpoint("done.written")
             if followed.fresh:
-                self._experience.observe(task.spec.tier, task.spec.quality, seconds)
+                self.experience.observe(task.spec.tier, task.spec.quality, seconds)
             followed.end.set_result(status)
             return True
         if status.phase == "failed":
@@ -228,7 +233,7 @@ class Poller:
     def _schedule(self, followed: _Followed, hint: float | None = None) -> None:
         now = self._clock.monotonic()
         spec = followed.task.spec
-        pace = self._experience.pace(spec.tier, spec.quality)
+        pace = self.experience.pace(spec.tier, spec.quality)
         wait = next_ask(pace, followed.asked, now - followed.accepted, random.random())  # noqa: S311
         if hint is not None:
             wait = max(wait, min(hint, _LONGEST_HINT))

@@ -15,12 +15,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.config.sections import Queue as Section
 from gateway.errors import Overloaded
-from gateway.events import TaskQueued, TaskUnqueued
 from gateway.jobs.board import Job, LiveTask, Place
+from gateway.notices import (
+    TaskQueued,
+    TaskUnqueued,
+)
 from gateway.upstream.governor import Allowance
 
 _FULL = "Too many requests are waiting already. Nothing was bought, and nothing is counted."
@@ -114,8 +118,9 @@ class Queue:
         """Whether one more request of a key would be taken in. Raises: Overloaded."""
         expected = self.expected(key_name, weight)
         full = len(self._entered) >= self._section.requests
-        if expected > self._section.time or (full and self._to_be_put_off(key_name, weight) is None):
-            raise self._overloaded(expected)
+        hopeless = full and self._to_be_put_off(key_name, weight) is None
+        if hopeless or expected > self._section.time:
+            raise self.overloaded(expected)
 
     def enter(self, job: Job, tasks: int) -> None:
         """Take a request in; so many of its tasks will ask for a turn. Raises: Overloaded.
@@ -215,7 +220,8 @@ class Queue:
                 break
             timer = asyncio.ensure_future(self._clock.sleep(left))
             try:
-                await asyncio.wait({waiting.end, timer}, return_when=asyncio.FIRST_COMPLETED)
+                waited: set[asyncio.Future[Any]] = {waiting.end, timer}
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 timer.cancel()
         self._tell(
@@ -311,7 +317,9 @@ class Queue:
         newest = reversed(line_of.waiting) if line_of else iter(())
         return next((one for one in newest if one.job.bought() is None), None)
 
-    def _overloaded(self, expected: float) -> Overloaded:
+    @staticmethod
+    def overloaded(expected: float) -> Overloaded:
+        """What is told to a request that is put off; by then what waits now is worked off."""
         hint = min(_LONGEST_HINT, max(1.0, expected))
         return Overloaded(_FULL, code="server_is_overloaded", retry_after=hint)
 

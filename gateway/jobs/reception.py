@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.access.limits import refusal
 from gateway.clock import Clock
+from gateway.config.sections import Limits
 from gateway.errors import (
     DeadlineExceeded,
     GenerationNotFound,
@@ -23,10 +25,11 @@ from gateway.jobs.board import Job, Outcome
 from gateway.jobs.fingerprint import fingerprint
 from gateway.jobs.joins import Anew, Ask, How, Joins, Match
 from gateway.jobs.memory import Memory
+from gateway.jobs.queue import Queue
 from gateway.jobs.recovery import SecondLook
 from gateway.jobs.rows import outcome_of
 from gateway.jobs.runner import Runner, Wish
-from gateway.state.base import IdempotencyKeyTaken, JobRow
+from gateway.state.base import IdempotencyKeyTaken, JobRow, LimitReached, Standing
 from gateway.translate.model import ImageRequest
 from gateway.upstream.base import StatusUnavailable
 
@@ -118,7 +121,10 @@ class Glance:
 class Reception:
     """The one way from a request to a job."""
 
-    def __init__(self, memory: Memory, runner: Runner, joins: Joins, look: SecondLook) -> None:
+    def __init__(
+        self, memory: Memory, runner: Runner, joins: Joins, look: SecondLook, queue: Queue
+    ) -> None:
+        self._queue = queue
         self._store = memory.store
         self._journal = memory.journal
         self._board = memory.board
@@ -132,14 +138,44 @@ class Reception:
         """What tells this request from all others under the key's name."""
         return fingerprint(self._store.secret, key_name, request)
 
+    async def look_ahead(
+        self, key_name: str, limits: Limits, weight: int, *, returning: bool
+    ) -> None:
+        """Whether reading a request is worth it; nothing is taken. Raises: RateLimited, Overloaded.
+
+        One that is ``returning`` may be for what is paid already, and is let in however many wait.
+        """
+        try:
+            await self._store.look(key_name, limits)
+        except LimitReached as reached:
+            raise refusal(reached, self._clock.wall(), 1.0) from None
+        if not returning:
+            self._queue.check(key_name, weight)
+
+    async def count(self, key_name: str, limits: Limits) -> None:
+        """Count a request that buys nothing. Raises: RateLimited."""
+        try:
+            await self._store.take_request(key_name, limits)
+        except LimitReached as reached:
+            raise refusal(reached, self._clock.wall(), 1.0) from None
+
+    async def standing(self, key_name: str, limits: Limits) -> Standing:
+        """What a key has used of its limits."""
+        return await self._store.standing(key_name, limits)
+
+    async def used(self, key_name: str, credential: str) -> None:
+        """Note that a key was used, by this credential of it."""
+        await self._store.used(key_name, credential)
+
     @contextlib.asynccontextmanager
     async def visit(
         self, wish: Wish, *, retry: bool, request_id: str, gone: asyncio.Future[None]
     ) -> AsyncIterator[Visit]:
         """Join the wish to a job or start one; the visit lasts until the answer was given.
 
-        Raises: CallerLeft before anything is begun for nobody, IdempotencyKeyReused, and what
-        ``Runner.start`` raises.
+        A new job takes all that its key's limits allow, a joined one costs a request.
+        Raises: CallerLeft before anything is begun for nobody, IdempotencyKeyReused, RateLimited,
+        and what ``Runner.start`` raises.
         """
         try:
             ask = Ask(wish.key_name, wish.fingerprint, wish.idempotency_key, retry)
@@ -150,6 +186,7 @@ class Reception:
         try:
             if visit.how is not None:
                 await wish.release()
+                await self.count(wish.key_name, wish.limits)
                 told = JobJoined(
                     job_id=visit.job_id,
                     at=self._clock.wall(),

@@ -37,6 +37,7 @@ def row_of(job: Job, seconds: float, give_up: float) -> JobRow:
             place=place,
             state=task.entry.state,
             upstream_id=task.upstream_id,
+            reserved=task.reserved,
         )
         for place, task in enumerate(job.tasks)
     )
@@ -70,6 +71,7 @@ def job_of(row: JobRow, shelf: Shelf, *, now: float, wall: float, follow: float)
         created_at=row.created_at,
         started=now,
         deadline=now + row.seconds,
+        due=now + row.seconds,
         give_up=now + max(row.seconds, min(row.give_up - wall, row.seconds + follow)),
         tasks=tuple(_task(row, task, shelf, now, wall) for task in row.tasks),
         outcome=asyncio.get_running_loop().create_future(),

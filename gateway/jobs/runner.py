@@ -10,7 +10,9 @@ import copy
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+from gateway.access.limits import refusal
 from gateway.clock import Clock
+from gateway.config.sections import Limits
 from gateway.errors import Draining, GatewayError, InternalError, Overloaded
 from gateway.events import (
     FINAL,
@@ -30,8 +32,9 @@ from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
+from gateway.jobs.queue import Queue
 from gateway.jobs.rows import failure_of, job_of, plain_error, references, row_of
-from gateway.state.base import JobRow
+from gateway.state.base import NO_LIMITS, JobRow, LimitReached
 from gateway.translate.model import Picture, Plan, Reference
 from gateway.upstream.uploads import Uploads
 
@@ -39,6 +42,7 @@ _BYTES_PER_PIXEL = 4
 # The most that a table size of each tier has, for a size that the vendor chooses.
 _PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
 _LOOK = 0.02
+_AT_VENDOR = frozenset({State.CREATING, State.UNCERTAIN, State.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Line:
     """The stations a job passes, in order."""
 
     uploads: Uploads
+    queue: Queue
     creator: Creator
     poller: Poller
     collector: Collector
@@ -57,7 +62,8 @@ class Wish:
 
     ``arrived`` is the request's monotonic time; ``seconds`` how long its caller waits from then,
     ``own_seconds`` how long its tier may take. ``release`` gives up the caller's spooled files,
-    and is called once, when they are no longer needed.
+    and is called once, when they are no longer needed. ``limits`` and ``weight`` are its key's, as
+    they were when it came; ``reserved`` is what each task will cost, in micro-dollars.
     """
 
     plan: Plan
@@ -68,6 +74,9 @@ class Wish:
     release: Release
     fingerprint: bytes = b""
     idempotency_key: str | None = None
+    limits: Limits = NO_LIMITS
+    weight: int = 1
+    reserved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +113,16 @@ class Runner:
     async def start(self, wish: Wish, *, instead_of: str | None = None) -> Job:
         """Write the intent and set the job going, its first visitor entered.
 
-        Raises: Draining once ``stop`` was called, NoRoom, LedgerUnavailable, IdempotencyKeyTaken.
+        Raises: Draining once ``stop`` was called, NoRoom, Overloaded, RateLimited, QuotaExceeded,
+        LedgerUnavailable, IdempotencyKeyTaken.
         """
         wall = self._clock.wall()
         name = job_id(wall)
-        tasks = tuple(LiveTask(Entry(name, task_id(wall)), spec) for spec in wish.plan.tasks)
+        tasks = tuple(_fresh(name, wall, wish, place) for place in range(len(wish.plan.tasks)))
         job = self._new(name, wall, wish, tasks)
         async with self._beginning(job):
             row = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
-            await self._journal.add(row, instead_of=instead_of)
+            await self._journal.add(row, wish.limits, instead_of=instead_of)
         return job
 
     async def reopen(self, row: JobRow, wish: Wish) -> Job:
@@ -123,9 +133,7 @@ class Runner:
         wall = self._clock.wall()
         old = job_of(row, self._shelf, now=wish.arrived, wall=wall, follow=self._span.follow)
         tasks = tuple(
-            task
-            if is_whole(task)
-            else LiveTask(Entry(row.job_id, task_id(wall)), wish.plan.tasks[place])
+            task if is_whole(task) else _fresh(row.job_id, wall, wish, place)
             for place, task in enumerate(old.tasks)
         )
         job = self._new(row.job_id, row.created_at, wish, tasks)
@@ -134,12 +142,18 @@ class Runner:
             written = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
             missing = sum(not is_whole(task) for task in tasks)
             told = JobReopened(job_id=row.job_id, at=wall, missing=missing)
-            await self._journal.reopen(written, told)
+            await self._journal.reopen(written, told, wish.limits)
         return job
 
     def resume(self, job: Job) -> None:
-        """Set a job going that was written down before; its tasks go on from their states."""
+        """Set a job going that was written down before; its tasks go on from their states.
+
+        Those that the vendor has, or may have, hold their slots from here on.
+        """
         self._board.put(job)
+        for task in job.tasks:
+            if task.entry.state in _AT_VENDOR:
+                self._line.queue.occupy(task)
         self._set_going(job)
 
     async def stop(self) -> None:
@@ -178,16 +192,29 @@ class Runner:
         self._board.put(job)
         self._board.enter(job.job_id)
         try:
-            yield
+            try:
+                fresh = sum(task.entry.state is State.INTENT for task in job.tasks)
+                self._line.queue.enter(job, fresh)
+                yield
+            except LimitReached as reached:
+                raise refusal(reached, self._clock.wall(), self._soonest(job)) from None
         except BaseException as error:
             self._board.take(job)
             self._board.leave(job.job_id)
+            self._line.queue.leave(job.job_id)
             job.reservation.release()
             told = error if isinstance(error, GatewayError) else Overloaded(_NOT_NOW, retry_after=1)
             job.outcome.set_result(Outcome(error=told))
             raise
         job.written = True
         self._set_going(job)
+
+    def _soonest(self, job: Job) -> float:
+        """Seconds until one of the key's live jobs is likely to end."""
+        now = self._clock.monotonic()
+        mine = [one for one in self._board.jobs() if one.key_name == job.key_name]
+        ends = (self._line.poller.expected_end(one, now) for one in mine if one is not job)
+        return min(ends, default=1.0)
 
     def _set_going(self, job: Job) -> None:
         running = asyncio.create_task(self._run(job), name=job.job_id)
@@ -198,6 +225,7 @@ class Runner:
         """Cancelled before its first step, a job has not run at all: its callers hear of it too."""
         job = self._running.pop(running)
         job.reservation.release()
+        self._line.queue.leave(job.job_id)
         if not job.outcome.done():
             self._board.take(job)
             job.error = Draining(_STOPPED, retry_after=1, come_back=True)
@@ -222,6 +250,8 @@ class Runner:
             fingerprint=wish.fingerprint,
             idempotency_key=wish.idempotency_key,
             written=False,
+            weight=wish.weight,
+            due=wish.arrived + wish.own_seconds,
         )
 
     async def _run(self, job: Job) -> None:
@@ -316,12 +346,15 @@ class Runner:
         if task.entry.state is State.COLLECTING:
             await self._line.collector.collect_late(job, task)
             return
-        first = None
-        if task.entry.state is State.UNCERTAIN:
-            first = await self._line.creator.look_up(job, task)
-        if task.entry.state is State.INTENT:
-            first = await self._line.creator.buy(job, task, links)
-        done = await self._line.poller.follow(task, first, job.give_up)
+        try:
+            first = None
+            if task.entry.state is State.UNCERTAIN:
+                first = await self._line.creator.look_up(job, task)
+            if task.entry.state is State.INTENT:
+                first = await self._line.creator.buy(job, task, links)
+            done = await self._line.poller.follow(task, first, job.give_up)
+        finally:
+            self._line.queue.vacate(task)
         await self._line.collector.collect(job, task, done)
 
     def _fail(self, job: Job, error: Exception) -> None:
@@ -338,6 +371,11 @@ _STOPPED = "The gateway stopped while serving this request."
 _NOT_NOW = "The request could not be begun; nothing was bought."
 _PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
+
+
+def _fresh(name: str, wall: float, wish: Wish, place: int) -> LiveTask:
+    reserved = wish.reserved[place] if wish.reserved else 0
+    return LiveTask(Entry(name, task_id(wall)), wish.plan.tasks[place], reserved=reserved)
 
 
 def is_whole(task: LiveTask) -> bool:

@@ -79,6 +79,14 @@ class Experience:
         durations = self.seen.get((tier, quality), ())
         return min(durations) if len(durations) >= ENOUGH else 0.0
 
+    def typical(self, tier: Tier, quality: Quality) -> float:
+        """Seconds that half of a kind's tasks took; by the table while too few were seen."""
+        durations = self.seen.get((tier, quality), ())
+        if len(durations) >= ENOUGH:
+            return sorted(durations)[len(durations) // 2]
+        known = TABLE[tier, quality]
+        return (known.first + 2 * known.gap) * self.scale
+
     def pace(self, tier: Tier, quality: Quality) -> Pace:
         """The table's pace, its first question moved to where tasks of this kind begin to end."""
         known = TABLE[tier, quality]

@@ -108,6 +108,8 @@ def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
         headers["x-should-retry"] = "true" if retry else "false"
     if retry is not False and error.retry_after is not None:
         headers["retry-after"] = str(min(_LONGEST_RETRY, max(1, math.ceil(error.retry_after))))
+        if isinstance(error, errors.RateLimited):  # known exactly, and understood by the SDKs
+            headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
     if isinstance(error, errors.MethodNotAllowed):
         headers["allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.Unauthenticated):

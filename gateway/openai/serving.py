@@ -8,12 +8,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from gateway.access.keys import Key
 from gateway.clock import Clock
 from gateway.config.sections import Deadlines
+from gateway.errors import RateLimited, RequestError
 from gateway.facts import RequestFacts
 from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
@@ -24,11 +27,13 @@ from gateway.jobs.runner import Wish
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.links import BaseUrls
-from gateway.openai.requests import Reading, Received, read_request
+from gateway.openai.ratelimits import standing_headers
+from gateway.openai.requests import Reading, read_request
 from gateway.openai.responses import Result, note_header, segments, task_header
 from gateway.openai.terms import CurrentTerms, Terms
 from gateway.openai.tokens import token_of
 from gateway.translate.model import Kind, Note, Plan, note
+from gateway.translate.money import reservations
 from gateway.translate.plan import make_plan
 
 
@@ -67,18 +72,17 @@ class ImagesEndpoint:
         terms = self._desk.terms.now
         key = terms.keys.identify(token_of(request.headers))
         facts.key_name = key.name
-        received = await read_request(
-            self._kind,
-            dict(request.headers),
-            receive,
-            self._desk.reading,
-            standing_prompt=self._standing_prompt,
-        )
-        facts.phases["read"] = self._desk.clock.monotonic() - arrived
-        failpoint("request.read")
+        facts.standing = partial(self._standing, key)
+        retry = is_retry(request.headers)
+        returning = retry or "idempotency-key" in request.headers
+        await self._desk.reception.look_ahead(key.name, key.limits, key.weight, returning=returning)
+        try:
+            wish = await self._wish(request, terms, key, arrived)
+        except RequestError:  # what cannot be served counts as a request, if as nothing else
+            with contextlib.suppress(RateLimited):
+                await self._desk.reception.count(key.name, key.limits)
+            raise
         async with hang_up(receive) as gone:
-            wish = await self._wish(request, received, terms, key.name, arrived)
-            retry = is_retry(request.headers)
             visiting = self._desk.reception.visit(
                 wish, retry=retry, request_id=facts.request_id, gone=gone
             )
@@ -90,37 +94,46 @@ class ImagesEndpoint:
                     await self._desk.reception.delivered(visit.job_id)
         facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
 
-    async def _wish(
-        self,
-        request: Request,
-        received: Received,
-        terms: Terms,
-        key_name: str,
-        arrived: float,
-    ) -> Wish:
-        """Plan it. A refused request leaves nothing on disk."""
+    async def _standing(self, key: Key) -> dict[str, str]:
+        return standing_headers(await self._desk.reception.standing(key.name, key.limits))
+
+    async def _wish(self, request: Request, terms: Terms, key: Key, arrived: float) -> Wish:
+        """Read and plan it. A refused request leaves nothing on disk."""
+        facts = facts_of(request.scope)
+        received = await read_request(
+            self._kind,
+            dict(request.headers),
+            request.receive,
+            self._desk.reading,
+            standing_prompt=self._standing_prompt,
+        )
+        facts.phases["read"] = self._desk.clock.monotonic() - arrived
+        failpoint("request.read")
         asked = received.request
         deployment = request.scope["state"].get("deployment")
         if asked.requested_model is None and deployment:
             asked = replace(asked, requested_model=deployment)
         try:
             plan = make_plan(asked, terms.rules)
-            key = idempotency_key(request.headers)
+            named = idempotency_key(request.headers)
         except BaseException:
             await received.spool.discard()
             raise
-        _note_plan(facts_of(request.scope), plan)
+        _note_plan(facts, plan)
         own = own_deadline(self._desk.deadlines, plan.tier, plan.quality)
         callers = callers_deadline(request.headers)
         return Wish(
             plan=plan,
-            key_name=key_name,
+            key_name=key.name,
             arrived=arrived,
             seconds=own if callers is None else min(own, callers),
             own_seconds=own,
             release=received.spool.discard,
-            fingerprint=self._desk.reception.fingerprint(key_name, asked),
-            idempotency_key=key,
+            fingerprint=self._desk.reception.fingerprint(key.name, asked),
+            idempotency_key=named,
+            limits=key.limits,
+            weight=key.weight,
+            reserved=reservations(plan, terms.prices),
         )
 
     async def _outcome(
@@ -142,8 +155,8 @@ class ImagesEndpoint:
         if outcome.error is None:
             return outcome
         if terms.partial_results and outcome.images:
-            partial = note("partial-result", made=len(outcome.images), asked=wish.plan.n)
-            return replace(outcome, notes=(*outcome.notes, partial))
+            told = note("partial-result", made=len(outcome.images), asked=wish.plan.n)
+            return replace(outcome, notes=(*outcome.notes, told))
         raise outcome.error
 
     def _response(

@@ -7,6 +7,7 @@ signals, who changes it. A request takes the current terms once, at its start, a
 from dataclasses import dataclass
 
 from gateway.access.keys import Keys
+from gateway.translate.money import Prices
 from gateway.translate.plan import Rules
 
 
@@ -16,6 +17,7 @@ class Terms:
 
     keys: Keys
     rules: Rules
+    prices: Prices
     partial_results: bool = False
 
 

@@ -92,15 +92,17 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             self._facts.status = message["status"]
-            self._add_headers(message)
+            await self._add_headers(message)
         elif message["type"] == "http.response.body":
             self._sent += len(message.get("body", b""))
             self._complete = not message.get("more_body", False)
         await self._send(message)
 
-    def _add_headers(self, message: Message) -> None:
+    async def _add_headers(self, message: Message) -> None:
         message.setdefault("headers", [])
         headers = MutableHeaders(scope=message)
+        if self._facts.standing is not None:
+            headers.update(await self._facts.standing())
         headers["x-request-id"] = self._facts.request_id
         if self._facts.client_request_id is not None:
             headers["x-client-request-id"] = self._facts.client_request_id

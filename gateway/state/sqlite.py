@@ -23,10 +23,12 @@ from gateway.events import (
     CreateSent,
     Found,
     JobEvent,
-    LedgerOpened,
     RecreateAllowed,
     State,
     TaskEvent,
+)
+from gateway.notices import (
+    LedgerOpened,
 )
 from gateway.state import reads, writes
 from gateway.state.base import Failure, JobRow, PictureRow

@@ -12,7 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
-from gateway.events import LedgerHindered, LedgerRecovered
+from gateway.notices import (
+    LedgerHindered,
+    LedgerRecovered,
+)
 from gateway.state.ballast import Ballast
 from gateway.state.commit import Committer, Entry, Kind
 from gateway.state.trouble import TROUBLE, is_want_of_room, unavailable, words

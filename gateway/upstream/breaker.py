@@ -18,7 +18,10 @@ from enum import StrEnum
 
 from gateway.clock import Clock
 from gateway.config.sections import Breaker as Section
-from gateway.events import BreakerClosed, BreakerOpened
+from gateway.notices import (
+    BreakerClosed,
+    BreakerOpened,
+)
 from gateway.upstream.tallies import Tally
 
 PROBING = 1.0  # seconds until asking again is worth it: a probe may end at any moment

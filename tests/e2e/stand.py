@@ -15,8 +15,14 @@ from gateway.app import Gateway
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
-from gateway.events import JobCrashed, ObserverFailed, Stepped
+from gateway.events import (
+    JobCrashed,
+    Stepped,
+)
 from gateway.facts import Crashed, RequestEnded
+from gateway.notices import (
+    ObserverFailed,
+)
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults

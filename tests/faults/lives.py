@@ -17,7 +17,6 @@ from gateway.errors import GatewayError, ImageNotFound
 from gateway.events import (
     JobCrashed,
     JobEvent,
-    ObserverFailed,
     Polled,
     PollFailed,
     Stepped,
@@ -26,6 +25,9 @@ from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.memory import Memory
 from gateway.jobs.reception import CallerLeft, Visit
 from gateway.jobs.runner import Wish
+from gateway.notices import (
+    ObserverFailed,
+)
 from gateway.translate.model import Plan
 from tests.clocks import VirtualClock, VirtualLoop
 from tests.faults.ledgers import Disk, Ledger

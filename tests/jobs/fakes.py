@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from gateway.config.sections import Images, Polling, Upstream
 from gateway.config.sections import Joins as JoinsSection
+from gateway.config.sections import Queue as QueueSection
 from gateway.errors import GatewayError
 from gateway.events import Stepped, TaskEvent
 from gateway.images.finish import Finished, UnusableResult
@@ -21,6 +22,7 @@ from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
 from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
+from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span, Wish
@@ -152,6 +154,7 @@ class House:
         follow: float = 1800.0,
         shelf: int = 10**9,
         durable: bool = False,
+        queue: int = 1_000,
         before: "House | None" = None,
         **upstream: Any,
     ) -> None:
@@ -173,13 +176,19 @@ class House:
         asker = Asker(self.vendor, self.governor, self.clock, 90)
         budget = RetryBudget(section.retry_share, self.clock)
         self.breaker = Breaker(section.breaker, self.clock, self.facts.append)
-        restraint = Restraint(self.governor, self.breaker, budget)
+        announce = self.journal.announce
+        waiting = QueueSection(requests=queue)
+        self.queue = Queue(self.governor.submits, waiting, section.max_tasks, self.clock, announce)
+        restraint = Restraint(
+            self.governor, self.queue, self.poller.experience.least, self.breaker, budget
+        )
         self.board = Board()
         self.creator = Creator(
             self.vendor, restraint, self.journal, self.board, self.clock, section
         )
         line = Line(
             uploads=Uploads(self.vendor, self.clock, 3600, budget),
+            queue=self.queue,
             creator=self.creator,
             poller=self.poller,
             collector=Collector(asker, self.fetcher, self.finisher, self.shelf, self.journal),
@@ -190,7 +199,7 @@ class House:
         self.recovery = Recovery(memory, self.runner, follow)
         self.look = SecondLook(memory, self.recovery, self.creator, self.vendor, self.governor)
         self.joins = Joins(self.board, self.store, self.shelf, self.ages, JoinsSection())
-        self.reception = Reception(memory, self.runner, self.joins, self.look)
+        self.reception = Reception(memory, self.runner, self.joins, self.look, self.queue)
         self.released = 0
         self.buried = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -205,6 +214,7 @@ class House:
         assert self._polling is not None
         self.buried.set()
         await self.runner.abort()
+        await self.queue.close()
         self._polling.cancel()
         await asyncio.gather(self._polling, return_exceptions=True)
 

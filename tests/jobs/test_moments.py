@@ -319,7 +319,7 @@ async def test_a_job_whose_end_could_not_be_written_yet_is_not_bought_again(
     before = SimpleNamespace(clock=clock, vendor=FakeVendor(cast("Any", clock), 0.5), store=store)
     try:
         async with House(tmp_path / "shelf", before=cast("Any", before)) as house:
-            house.poller._experience = Experience(0.01)
+            house.poller.experience = Experience(0.01)
             gone = nobody_leaves()
             wish = house.wish(a_plan(), idempotency_key=key)
             stay = asyncio.ensure_future(house.served(wish, gone=gone))

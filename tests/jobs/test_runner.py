@@ -27,12 +27,14 @@ from gateway.events import (
     CollectingHindered,
     JobAbandoned,
     JobCrashed,
-    ObserverFailed,
     State,
     Succeeded,
 )
 from gateway.jobs.board import Job
 from gateway.jobs.reception import CallerLeft
+from gateway.notices import (
+    ObserverFailed,
+)
 from gateway.translate.model import ImageRequest, ModelCard, Picture, Plan, RemotePicture
 from gateway.translate.plan import Rules, make_plan
 from gateway.upstream import base

@@ -14,10 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import Log
-from gateway.events import JobCrashed, ObserverFailed, Refused, State, Stepped
+from gateway.events import (
+    JobCrashed,
+    Refused,
+    State,
+    Stepped,
+)
 from gateway.events import Polled as TaskPolled
 from gateway.facts import RequestEnded
 from gateway.jobs.journal import Stamp
+from gateway.notices import (
+    ObserverFailed,
+)
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 
-from gateway import errors, facts
+from gateway import errors, facts, notices
 from gateway import events as gateway_events
 from gateway.cli import serve
 from gateway.images.measure import Code
@@ -104,7 +104,7 @@ def events() -> dict[str, str]:
     from_serve: list[type] = [kind for kind in vars(serve).values() if _is_fact_of(kind, serve)]
     of_tasks = [
         kind
-        for kind in vars(gateway_events).values()
+        for kind in (*vars(gateway_events).values(), *vars(notices).values())
         if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind not in _NO_LINES
     ]
     found = {}

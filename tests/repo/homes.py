@@ -32,6 +32,7 @@ CORE: Mapping[str, tuple[str, ...]] = {
     "gateway.translate": ("gateway.translate", "gateway.errors"),
     "gateway.events": ("gateway.errors",),
     "gateway.facts": ("gateway.errors",),
+    "gateway.notices": ("gateway.errors",),
     "gateway.jobs.machine": ("gateway.events", "gateway.errors"),
     "gateway.jobs.schedule": ("gateway.translate", "gateway.errors"),
 }

@@ -6,8 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.config.sections import State as Section
-from gateway.events import Created, CreateSent, LedgerRecovered, State, TaskEvent
+from gateway.events import (
+    Created,
+    CreateSent,
+    State,
+    TaskEvent,
+)
 from gateway.jobs.machine import step
+from gateway.notices import (
+    LedgerRecovered,
+)
 from gateway.state.base import JobRow, PictureRow, Store, TaskRow
 from gateway.state.sqlite import SqliteStore
 from gateway.translate.model import Finish, Plan, TaskSpec, note

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events import LedgerHindered, LedgerOpened
+from gateway.notices import (
+    LedgerHindered,
+    LedgerOpened,
+)
 from gateway.state import opening, schema
 from gateway.state.base import LedgerFault
 from gateway.state.opening import migrate

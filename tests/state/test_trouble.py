@@ -17,11 +17,13 @@ from gateway.events import (
     CreateLost,
     JobEnded,
     JobJoined,
-    LedgerHindered,
-    LedgerRecovered,
     NotSent,
     RecreateAllowed,
     State,
+)
+from gateway.notices import (
+    LedgerHindered,
+    LedgerRecovered,
 )
 from gateway.state.ballast import Ballast
 from gateway.state.commit import Committer, Entry, Kind

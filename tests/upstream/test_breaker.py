@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.sections import Breaker as Section
-from gateway.events import BreakerClosed, BreakerOpened
+from gateway.notices import (
+    BreakerClosed,
+    BreakerOpened,
+)
 from gateway.upstream.breaker import PROBING, Admitted, Breaker
 from tests.clocks import FakeClock
 

@@ -1,0 +1,146 @@
+"""The facts of the service's own life: queue, ledger, configuration, breaker, observers.
+
+Owns: the notices, frozen, past tense, each true when it is told. Must not know: who reads them.
+Those of a task's and a job's life are in ``events.py``. Standard library only.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQueued:
+    """A task waits for its turn: its ``position`` among so many ``waiting``.
+
+    ``expected`` is how many seconds that will be, as far as can be said.
+    """
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    task_id: str
+    key_name: str
+    position: int
+    waiting: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnqueued:
+    """A task waits no longer, after so many ``seconds``; ``how`` says why."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    task_id: str
+    key_name: str
+    how: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOpened:
+    """The ledger is open; ``created`` says that there was none, and that this one is empty."""
+
+    path: str
+    created: bool
+    jobs: int
+    unfinished: int
+
+    @property
+    def level(self) -> str:
+        """An empty ledger is worth a look: it should be new because it is the first."""
+        return "warning" if self.created else "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHindered:
+    """The ledger takes no entries now; ``waiting`` facts are kept in memory until it does."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRecovered:
+    """The ledger takes entries again; ``written`` facts were made good."""
+
+    level: ClassVar[str] = "warning"
+
+    written: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPruned:
+    """Old jobs were forgotten."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverFailed:
+    """One of those who watch raised; the job went on."""
+
+    level: ClassVar[str] = "error"
+
+    observer: str
+    event: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded:
+    """A configuration was read anew, by a ``signal`` or for a changed ``file``, and is in force.
+
+    ``changed`` are sections; ``pending`` settings that differ and wait for a restart.
+    """
+
+    cause: str
+    changed: tuple[str, ...]
+    keys_added: tuple[str, ...]
+    keys_removed: tuple[str, ...]
+    keys_changed: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRefused:
+    """A configuration cannot be used: the one before stays in force. ``error``: a fault of ours."""
+
+    level: ClassVar[str] = "error"
+
+    cause: str
+    faults: tuple[str, ...]
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartNeeded:
+    """These settings were changed in the file, and are in force only after a restart."""
+
+    level: ClassVar[str] = "warning"
+
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOpened:
+    """So many creates failed that none is sent for ``seconds``, and then one as a probe.
+
+    ``failures`` of so many outcomes; of a probe that failed, one of one.
+    """
+
+    level: ClassVar[str] = "warning"
+
+    failures: int
+    of: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed:
+    """A probe succeeded: creates are sent again."""
+
+    level: ClassVar[str] = "warning"
