@@ -102,12 +102,17 @@ class QuickClock:
         await asyncio.sleep(max(0.0, seconds) / self._pace)
 
 
+class Endless(RuntimeError):
+    """What runs would not come to its end by itself."""
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """A loop without sockets: whenever nothing is ready, its time jumps to the next timer.
 
     What it runs, and in which order, is a matter of the program alone. ``gate`` may keep a handle
     from being run. ``complaints`` are what an ordinary loop would have logged. After ``most`` steps
-    it raises: what goes on for ever would otherwise do so at once.
+    it raises Endless, and so it does once nobody has anything to wait for: what goes on for ever
+    would otherwise do so at once.
     """
 
     _ready: deque[asyncio.Handle]
@@ -154,16 +159,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
             while scheduled and scheduled[0].cancelled():
                 heapq.heappop(scheduled)
             if not scheduled:
-                raise RuntimeError("everybody waits for something that never comes")
+                raise Endless("everybody waits for something that never comes")
             timer = heapq.heappop(scheduled)
-            if self.steps > self.most:
-                raise RuntimeError(f"not over after {self.steps} steps")
             self.now = max(self.now, timer.when())
             ready.append(timer)
         gate = self.gate
         while ready and not self._stopping:
             handle = ready.popleft()
             if not handle._cancelled and (gate is None or gate(handle)):
+                if self.steps >= self.most:  # also where no time passes any more
+                    raise Endless(f"not over after {self.steps} steps")
                 self.steps += 1
                 handle._run()
 

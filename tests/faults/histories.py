@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from gateway.events import State
-from tests.clocks import VirtualClock, VirtualLoop
+from tests.clocks import Endless, VirtualClock, VirtualLoop
 from tests.faults.audits import Rules, reconcile
 from tests.faults.ledgers import Disk
 from tests.faults.lives import Doom, Process, Reset, World, bury, gate, keep_tasks
@@ -86,15 +86,29 @@ class History:
     def _live(self) -> None:
         main = self.loop.create_task(self._main())
         main.add_done_callback(lambda _: self.loop.stop())
-        self.loop.run_forever()
-        main.result()
-        self.loop.settle()
-        self._listen()
+        try:
+            self.loop.run_forever()
+        except Endless as error:
+            self._break_off(error)
+        else:
+            main.result()
+            self.loop.settle()
+            self._listen()
         self.notebook.closed = True
         bury(self.loop, self.world.crashed)
         for process in self.processes:
             process.tasks.clear()
         self.loop.close()
+
+    def _break_off(self, error: Endless) -> None:
+        """It would go on for ever: that is a breach, and all who live are buried."""
+        self.notebook.breach(f"it does not end: {error}")
+        self.loop.most = self.loop.steps + _STEPS_AT_MOST
+        for process in self.processes:
+            process.dead = True
+        self.world.crashed[:] = self.processes
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
 
     def _listen(self) -> None:
         """What the loop complained of, of those who were never interrupted."""
@@ -128,8 +142,11 @@ class History:
         await supervising
 
     async def _last(self) -> Process:
-        """The process that is there for good."""
+        """The process that is there for good: none that was told to stop a moment ago."""
         process = await self.connect(patient=True)
+        while process.is_stopping:
+            await process.over
+            process = await self.connect(patient=True)
         process.doom = Doom()
         self._spared = True
         return process

@@ -135,6 +135,11 @@ class Process:
         self.ledger: Ledger
         self.house: House
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
     def begin(self) -> None:
         self._spawn(self._main())
 

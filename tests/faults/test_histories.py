@@ -11,12 +11,30 @@ from gateway.jobs.joins import Anew
 from gateway.state.base import JobRow
 from gateway.upstream import base
 from tests.clocks import VirtualClock, VirtualLoop
-from tests.faults.histories import tell
+from tests.faults.histories import History, tell
 from tests.faults.lives import Process
+from tests.faults.people import Aim
 from tests.faults.proofs.histories import PROOFS, run
 from tests.faults.proving import Assignment
+from tests.faults.vendors import OUTSIDE
 
 _SEEDS = 300
+_PLAIN = Aim(
+    who="a1",
+    key_name="studio",
+    prompt="a lake",
+    n=1,
+    edit=False,
+    idempotency_key=None,
+    headers=True,
+    timeout=600.0,
+    declares=False,
+    retries=0,
+    calls=1,
+    start=0.0,
+    hangs_up=0.0,
+    patient=True,
+)
 
 
 def forgets_what_was_sent(process: Process) -> None:
@@ -150,6 +168,25 @@ def leaves_a_fault_unheard(process: Process) -> None:
     process._spawn(failing())
 
 
+def never_stops(process: Process) -> None:
+    """A process that is told to stop, and waits for something for ever."""
+
+    async def stop() -> None:
+        await process.world.loop.create_future()
+
+    process.house.runner.stop = stop  # type: ignore[method-assign]
+
+
+def spins(process: Process) -> None:
+    """A loop that lets no time pass."""
+
+    async def spinning() -> None:
+        while True:
+            await process.world.clock.sleep(0)
+
+    process._spawn(spinning())
+
+
 PLANTED = [
     (forgets_what_was_sent, "the ledger says it is"),
     (sends_before_it_is_written, "before that was acknowledged"),
@@ -164,6 +201,8 @@ PLANTED = [
     (never_looks_twice, "is held for lost"),
     (denies_purchases, "is not told that"),
     (leaves_a_fault_unheard, "never retrieved"),
+    (never_stops, "it does not end"),
+    (spins, "it does not end"),
 ]
 
 
@@ -178,6 +217,30 @@ def test_a_planted_fault_is_found(
             assert "!!" in str(story)
             return
     pytest.fail("it was not found")
+
+
+def test_a_stop_at_the_very_end_is_waited_out(tmp_path: Path) -> None:
+    """The last user is through while the process he had to do with is stopping."""
+
+    def stops_when_it_delivers(process: Process) -> None:
+        delivered = process.house.reception.delivered
+
+        async def stopping(job_id: str) -> None:
+            if process.number == 1:
+                process.world.loop.call_soon(process.stop, context=OUTSIDE)
+            await process.world.clock.sleep(1.0)
+            await delivered(job_id)
+
+        process.house.reception.delivered = stopping  # type: ignore[method-assign]
+
+    history = History(2, tmp_path, stops_when_it_delivers)
+    history.lives = 1  # nothing else befalls it
+    history.vendor.weather.calm = True
+    history._aims = [_PLAIN]
+    story = history.tell()
+    assert story.breaches == ()
+    assert story.counts["users: pictures"] == 1
+    assert [line for line in story.trace if "has stopped" in line][1:]
 
 
 def test_a_seed_tells_the_same_history_twice(tmp_path: Path) -> None:
