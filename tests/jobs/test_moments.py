@@ -19,7 +19,7 @@ from gateway.errors import (
     UpstreamOutcomeUnknown,
     UpstreamRefused,
 )
-from gateway.events import CreateSent, State, TaskEvent
+from gateway.events import CreateSent, Dropped, State, TaskEvent
 from gateway.failpoints import arm
 from gateway.jobs.board import Outcome
 from gateway.jobs.reception import CallerLeft, Visit
@@ -97,6 +97,7 @@ async def test_who_hangs_up_while_the_first_create_is_marked_comes_back_to_the_w
 
 async def test_a_job_that_gives_up_hides_nobody_who_took_its_key_over(house: House) -> None:
     one_turn_every(house, 20.0)
+    writing_slowly(house, Dropped, 10.0, times=3)
     await hangs_up(house, 5.0, n=10, idempotency_key="k")
     await house.clock.advance(6)
     (old,) = house.board.jobs()

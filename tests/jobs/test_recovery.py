@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -375,7 +376,7 @@ class Full:
             raise LedgerUnavailable("full", code="journal_unavailable")
         await self.record(event, *rest)  # type: ignore[arg-type]
 
-    async def _add(self, job: JobRow, **how: str) -> None:
+    async def _add(self, job: JobRow, **how: Any) -> None:
         if "intent" in self.names:
             raise LedgerUnavailable("full", code="journal_unavailable")
         await self.add(job, **how)
