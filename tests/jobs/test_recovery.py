@@ -326,7 +326,7 @@ async def test_a_job_somebody_has_taken_up_meanwhile_is_left_alone(house: House)
 async def test_a_ledger_that_takes_no_entries_puts_a_second_look_off(house: House) -> None:
     job_id = await lost(house)
 
-    async def no(_: JobRow) -> None:
+    async def no(_: JobRow, **__: Any) -> None:
         raise LedgerUnavailable("full")
 
     reopen, house.store.reopen = house.store.reopen, no  # type: ignore[method-assign, assignment]
