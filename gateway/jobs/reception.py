@@ -28,7 +28,8 @@ from gateway.jobs.memory import Memory
 from gateway.jobs.queue import Queue
 from gateway.jobs.recovery import SecondLook
 from gateway.jobs.rows import outcome_of
-from gateway.jobs.runner import Runner, Wish
+from gateway.jobs.runner import Runner
+from gateway.jobs.wish import Wish
 from gateway.state.base import IdempotencyKeyTaken, JobRow, LimitReached, Standing
 from gateway.translate.model import ImageRequest
 from gateway.upstream.base import StatusUnavailable

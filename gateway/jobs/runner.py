@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from gateway.access.limits import refusal
 from gateway.clock import Clock
-from gateway.config.sections import Limits
 from gateway.errors import Draining, GatewayError, InternalError, Overloaded
 from gateway.events import (
     FINAL,
@@ -26,7 +25,7 @@ from gateway.events import (
 )
 from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
-from gateway.jobs.board import Board, Job, LiveTask, Outcome, Release
+from gateway.jobs.board import Board, Job, LiveTask, Outcome
 from gateway.jobs.collector import Collector
 from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
@@ -34,13 +33,11 @@ from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.rows import failure_of, job_of, plain_error, references, row_of
-from gateway.state.base import NO_LIMITS, JobRow, LimitReached
-from gateway.translate.model import Picture, Plan, Reference
+from gateway.jobs.wish import Wish
+from gateway.state.base import JobRow, LimitReached
+from gateway.translate.model import Picture, Reference
 from gateway.upstream.uploads import Uploads
 
-_BYTES_PER_PIXEL = 4
-# The most that a table size of each tier has, for a size that the vendor chooses.
-_PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
 _LOOK = 0.02
 _AT_VENDOR = frozenset({State.CREATING, State.UNCERTAIN, State.RUNNING})
 
@@ -54,29 +51,6 @@ class Line:
     creator: Creator
     poller: Poller
     collector: Collector
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a job is started with.
-
-    ``arrived`` is the request's monotonic time; ``seconds`` how long its caller waits from then,
-    ``own_seconds`` how long its tier may take. ``release`` gives up the caller's spooled files,
-    and is called once, when they are no longer needed. ``limits`` and ``weight`` are its key's, as
-    they were when it came; ``reserved`` is what each task will cost, in micro-dollars.
-    """
-
-    plan: Plan
-    key_name: str
-    arrived: float
-    seconds: float
-    own_seconds: float
-    release: Release
-    fingerprint: bytes = b""
-    idempotency_key: str | None = None
-    limits: Limits = NO_LIMITS
-    weight: int = 1
-    reserved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +219,7 @@ class Runner:
             give_up=wish.arrived + wish.own_seconds + self._span.follow,
             tasks=tasks,
             outcome=asyncio.get_running_loop().create_future(),
-            reservation=self._shelf.reserve(_room(wish.plan)),
+            reservation=self._shelf.reserve(wish.room),
             release=wish.release,
             fingerprint=wish.fingerprint,
             idempotency_key=wish.idempotency_key,
@@ -381,12 +355,6 @@ def _fresh(name: str, wall: float, wish: Wish, place: int) -> LiveTask:
 def is_whole(task: LiveTask) -> bool:
     """Whether a task has all its pictures."""
     return task.entry.state is State.DONE and len(task.kept) == task.spec.n
-
-
-def _room(plan: Plan) -> int:
-    """A generous guess at the bytes that a plan's pictures will take."""
-    width, height = plan.bought or (_PIXELS[plan.tier], 1)
-    return plan.n * width * height * _BYTES_PER_PIXEL
 
 
 def _address(reference: Reference, known: Mapping[str, str]) -> str:

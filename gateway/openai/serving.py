@@ -23,7 +23,7 @@ from gateway.images.shelf import Shelf
 from gateway.jobs.board import Outcome
 from gateway.jobs.deadlines import callers_deadline, own_deadline
 from gateway.jobs.reception import Reception, Visit
-from gateway.jobs.runner import Wish
+from gateway.jobs.wish import Wish
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.links import BaseUrls

@@ -24,7 +24,7 @@ from gateway.events import (
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.memory import Memory
 from gateway.jobs.reception import CallerLeft, Visit
-from gateway.jobs.runner import Wish
+from gateway.jobs.wish import Wish
 from gateway.notices import (
     ObserverFailed,
 )

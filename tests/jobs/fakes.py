@@ -25,7 +25,8 @@ from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.recovery import Recovery, SecondLook
-from gateway.jobs.runner import Line, Runner, Span, Wish
+from gateway.jobs.runner import Line, Runner, Span
+from gateway.jobs.wish import Wish
 from gateway.state.memory import MemoryStore
 from gateway.translate.model import Finish, Picture, Plan, Reference, TaskSpec
 from gateway.upstream import base

@@ -18,7 +18,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.jobs.board import Job
-from gateway.jobs.runner import Wish
+from gateway.jobs.wish import Wish
 from gateway.state.base import Standing
 from gateway.upstream import base
 from tests.jobs.fakes import House

@@ -66,7 +66,7 @@ class Stand:
 
         waiting = asyncio.create_task(stay())
         self.waits.append(waiting)
-        await asyncio.sleep(0)
+        await self.clock.sleep(0)
         return waiting
 
 
@@ -250,7 +250,7 @@ async def test_a_full_queue_makes_room_for_a_key_that_has_less_of_it() -> None:
     stand = Stand(requests=3)
     waits = [await stand.wait(stand.job("a")) for _ in range(4)]
     newcomer = await stand.wait(stand.job("b"))
-    await asyncio.sleep(0)
+    await stand.clock.sleep(0)
     assert waits[3].result() is Turn.PUT_OFF  # the newest of them
     assert not newcomer.done()
     with pytest.raises(Overloaded):  # two of a's are left, and it would have as many
@@ -267,7 +267,7 @@ async def test_whose_caller_has_left_gives_way_first() -> None:
     stayed = await stand.wait(stand.job())
     gone.deserted = True
     await stand.wait(stand.job())
-    await asyncio.sleep(0)
+    await stand.clock.sleep(0)
     assert left.result() is Turn.PUT_OFF
     assert not stayed.done()
     await closed(stand)

@@ -1,0 +1,46 @@
+"""What a job is started with.
+
+Owns: the wish: a plan, whose it is, how long it may take, what it may use. Must not know: how jobs
+run, HTTP.
+"""
+
+from dataclasses import dataclass
+
+from gateway.config.sections import Limits
+from gateway.jobs.board import Release
+from gateway.state.base import NO_LIMITS
+from gateway.translate.model import Plan
+
+_BYTES_PER_PIXEL = 4
+# The most that a table size of each tier has, for a size that the vendor chooses.
+_PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a job is started with.
+
+    ``arrived`` is the request's monotonic time; ``seconds`` how long its caller waits from then,
+    ``own_seconds`` how long its tier may take. ``release`` gives up the caller's spooled files,
+    and is called once, when they are no longer needed. ``limits`` and ``weight`` are its key's, as
+    they were when it came; ``reserved`` is what each task will cost, in micro-dollars.
+    """
+
+    plan: Plan
+    key_name: str
+    arrived: float
+    seconds: float
+    own_seconds: float
+    release: Release
+    fingerprint: bytes = b""
+    idempotency_key: str | None = None
+    limits: Limits = NO_LIMITS
+    weight: int = 1
+    reserved: tuple[int, ...] = ()
+
+    @property
+    def room(self) -> int:
+        """A generous guess at the bytes that its pictures will take."""
+        plan = self.plan
+        width, height = plan.bought or (_PIXELS[plan.tier], 1)
+        return plan.n * width * height * _BYTES_PER_PIXEL
