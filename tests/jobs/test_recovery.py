@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -325,7 +326,7 @@ async def test_a_job_somebody_has_taken_up_meanwhile_is_left_alone(house: House)
 async def test_a_ledger_that_takes_no_entries_puts_a_second_look_off(house: House) -> None:
     job_id = await lost(house)
 
-    async def no(_: JobRow) -> None:
+    async def no(_: JobRow, **how: Any) -> None:
         raise LedgerUnavailable("full")
 
     reopen, house.store.reopen = house.store.reopen, no  # type: ignore[method-assign, assignment]
@@ -352,9 +353,18 @@ async def test_rounds_forget_what_is_old_and_survive_a_ledger_in_trouble(house: 
     async def no(_: float) -> int:
         raise LedgerUnavailable("full")
 
+    asked = 0
+
+    async def count() -> None:
+        nonlocal asked
+        asked += 1
+        raise LedgerUnavailable("full")
+
     house.store.prune = no  # type: ignore[method-assign, assignment]
+    house.store.keep_accounts = count  # type: ignore[method-assign]
     await house.clock.advance(7_200)
     assert not rounds.done()
+    assert asked == 120
     rounds.cancel()
 
 
@@ -368,14 +378,14 @@ class Full:
         self.house, self.names = house, names
         self.record, self.add = house.store.record, house.store.add_job
         house.store.record = self._record  # type: ignore[method-assign, assignment]
-        house.store.add_job = self._add  # type: ignore[method-assign, assignment]
+        house.store.add_job = self._add  # type: ignore[method-assign]
 
     async def _record(self, event: TaskEvent, *rest: object) -> None:
         if type(event).__name__ in self.names:
             raise LedgerUnavailable("full", code="journal_unavailable")
         await self.record(event, *rest)  # type: ignore[arg-type]
 
-    async def _add(self, job: JobRow, **how: str) -> None:
+    async def _add(self, job: JobRow, **how: Any) -> None:
         if "intent" in self.names:
             raise LedgerUnavailable("full", code="journal_unavailable")
         await self.add(job, **how)
