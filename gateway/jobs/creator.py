@@ -222,7 +222,9 @@ class Creator:
         if job.deserted and job.bought() is None:  # what is bought is of use only as a whole
             await self._drop(job, task, "the caller has left")
             raise UpstreamUnavailable("The caller left before anything was bought.")
-        if turn is Turn.PUT_OFF or (turn is Turn.OVERDUE and self._has_time(job)):
+        held_back = throttled or self._governor.submits.held
+        waited = turn is Turn.OVERDUE and self._has_time(job) and not held_back
+        if turn is Turn.PUT_OFF or waited:
             await self._drop(job, task, "waited too long" if turn is Turn.OVERDUE else "put off")
             raise self._queue.overloaded(self._queue.expected(job.key_name, job.weight))
         if self._is_too_late(job, task):
@@ -231,7 +233,7 @@ class Creator:
             raise DeadlineExceeded(message, code="upstream_timeout")
         if turn is not Turn.CAME or not self._has_time(job):  # it may come at the last moment
             await self._drop(job, task, "no turn before the deadline")
-            if throttled or self._governor.submits.held:
+            if held_back:
                 raise self._put_off(self._governor.submits.wait())
             message = "The request could not be passed on before its deadline." + NOTHING
             raise DeadlineExceeded(message, code="upstream_timeout")
@@ -248,7 +250,8 @@ class Creator:
         return self.closed or job.error is not None or left or self._is_too_late(job, task)
 
     def _has_time(self, job: Job) -> bool:
-        return self._clock.monotonic() < job.deadline
+        last = job.deadline if job.bought() is None else max(job.deadline, job.due)
+        return self._clock.monotonic() < last
 
     def _is_too_late(self, job: Job, task: LiveTask) -> bool:
         """Whether it could not be made before its tier's deadline; what was begun is seen through.

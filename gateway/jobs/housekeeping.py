@@ -1,7 +1,9 @@
-"""What has to be done now and then: a second look for lost tasks, forgetting what is old.
+"""What has to be done now and then: second looks, the keys' accounts, forgetting what is old.
 
 Owns: when. Must not know: how. One round that cannot be done is left to the next.
 """
+
+import contextlib
 
 from gateway.errors import LedgerUnavailable
 from gateway.jobs.memory import Memory
@@ -31,10 +33,11 @@ class Housekeeping:
                 await self._prune()
             await self._memory.clock.sleep(_ROUND)
             rounds += 1
-            try:
+            # Nothing is lost by what cannot be done: the next round does it.
+            with contextlib.suppress(LedgerUnavailable, StatusUnavailable):
                 await self._look.look()
-            except (LedgerUnavailable, StatusUnavailable):
-                continue  # nothing was lost by it: the next round looks again
+            with contextlib.suppress(LedgerUnavailable):
+                await self._memory.store.keep_accounts()
 
     async def _prune(self) -> None:
         try:

@@ -40,6 +40,7 @@ class Turn(Enum):
     CAME = "came"
     MOOT = "moot"  # nobody is left to buy for, or it would be too late
     OVERDUE = "overdue"  # it waited as long as anybody may
+    NEVER = "never"  # it has its slot, but no submit comes before its deadline
     PUT_OFF = "put_off"  # the queue was full, and its key had most of it
 
 
@@ -148,13 +149,14 @@ class Queue:
     async def turn(self, job: Job, task: LiveTask, moot: Callable[[], bool]) -> Turn:
         """Wait for a task's turn, unless it has its slot already: then for a submit alone.
 
-        ``moot`` is asked when its turn has come. Once some of a job is bought, the rest waits until
-        the job's deadline, however long the queue lets others wait.
+        ``moot`` is asked when its turn has come. A caller's own time-out does not end the waiting,
+        for SDKs come back after it. Once some of a job is bought, the rest waits for as long as the
+        job may take, however long the queue lets others wait.
         """
         if task.entry.task_id in self._slots:
             left = job.deadline - self._clock.monotonic()
             came = left > 0 and await self._submits.turn(within=left)
-            return Turn.CAME if came else Turn.OVERDUE
+            return Turn.CAME if came else Turn.NEVER
         waiting = self._line_up(job, task, moot)
         try:
             self._advance()
@@ -236,9 +238,9 @@ class Queue:
 
     @staticmethod
     def _until(waiting: _Waiting) -> float:
-        """A caller's coming back may have moved the deadline."""
-        job = waiting.job
-        return job.deadline if job.bought() is not None else min(waiting.until, job.deadline)
+        """A caller's coming back may move the deadline."""
+        last = max(waiting.job.deadline, waiting.job.due)
+        return last if waiting.job.bought() is not None else min(waiting.until, last)
 
     def _advance(self) -> None:
         """Give every turn that can be given now."""

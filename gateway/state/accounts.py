@@ -30,7 +30,7 @@ from gateway.state.days import DAY, SteadyDays, month_of
 from gateway.state.rates import Rates
 from gateway.translate.money import micro_dollars
 
-_KEPT_DAYS = 62
+KEPT_DAYS = 62
 _NOT_BOUGHT = frozenset({State.DROPPED, State.REFUSED})
 
 
@@ -139,6 +139,7 @@ class Accounts:
                 self._leave(held, part)
             self._rates.give_back(held.key_name, "images_per_minute", part.take)
         self._rates.give_back(held.key_name, "requests_per_minute", held.request)
+        self._rates.not_written(taken.owed)
         spent = taken.spent
         self._spend(Spent(spent.key_name, spent.day, -spent.images, -spent.cost))
 
@@ -206,6 +207,12 @@ class Accounts:
         self._uses.clear()
         return self._rates.unwritten(), uses
 
+    def not_written(self, owed: Iterable[Owed], uses: Iterable[Use]) -> None:
+        """What ``unwritten`` told could not be written down: it is to be told again."""
+        self._rates.not_written(owed)
+        for use in uses:
+            self._uses.setdefault((use.key_name, use.credential), use.at)
+
     # Parts
 
     def _holding(self, job: JobRow) -> _Held:
@@ -242,7 +249,7 @@ class Accounts:
         day = days.setdefault(spent.day, [0, 0])
         day[0] += spent.images
         day[1] += spent.cost
-        if len(days) > _KEPT_DAYS:
+        if len(days) > KEPT_DAYS:
             del days[min(days)]
 
     def _enter(self, held: _Held, part: _Part) -> None:

@@ -55,3 +55,12 @@ class Taken:
     job: JobRow
     owed: tuple[Owed, ...]
     spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What another process had written down: rates, days, and the jobs that had not ended."""
+
+    owed: tuple[Owed, ...]
+    spent: tuple[Spent, ...]
+    jobs: tuple[JobRow, ...]

@@ -11,19 +11,15 @@ import secrets
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.state import lock, mark, refusals
 from gateway.state.ballast import Ballast
 from gateway.state.schema import APPLICATION_ID, TABLES, VERSION
+from gateway.state.steps import STEPS, Step
 from gateway.state.trouble import is_want_of_room, words
-
-Step = Callable[[sqlite3.Connection], None]
-
-# One for each version after the first: what brings a ledger of the version before up to it.
-STEPS: tuple[Step, ...] = ()
 
 _MAGIC = b"SQLite format 3\0"
 _LOG_LIMIT = 8 << 20  # bytes the -wal file keeps after it was larger

@@ -106,6 +106,11 @@ class Rates:
         self._unwritten.difference_update(mine)
         return tuple(self._owed(*one) for one in mine)
 
+    def not_written(self, owed: Iterable[Owed]) -> None:
+        """What was told could not be written down: it is to be told again."""
+        told = {(one.key_name, one.name) for one in owed}
+        self._unwritten.update(place for place in self._buckets if place in told)
+
     def unwritten(self) -> tuple[Owed, ...]:
         """What has changed since it was told, here or by ``owed_by``."""
         told = tuple(self._owed(*one) for one in self._unwritten)

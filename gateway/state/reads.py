@@ -10,11 +10,12 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.events import State
 from gateway.state import codec
 from gateway.state.base import JobRow, PictureRow, TaskRow
+from gateway.state.books import Kept, Owed, Spent
 from gateway.state.trouble import unavailable
 from gateway.translate.model import Format
 
@@ -55,13 +56,15 @@ _CLAIMED = """
     SELECT token FROM jobs JOIN pictures USING (job_id) JOIN tasks USING (task_id)
     WHERE delivered_at IS NOT NULL AND NOT replaced AND expires_at > :now
 """
+_OWED = "SELECT key_name, name, debt, at FROM rates"
+_SPENT = "SELECT key_name, day, images, cost FROM spent WHERE day >= ?"
 _JOB = """
     SELECT job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up,
         links, ended_at, failure, delivered_at
     FROM jobs WHERE number = ?
 """
 _TASKS = """
-    SELECT task_id, place, state, upstream_id, accepted_at, cost_usd
+    SELECT task_id, place, state, upstream_id, accepted_at, cost_usd, day, reserved, charged
     FROM tasks WHERE job_id = ? AND NOT replaced ORDER BY place
 """
 _PICTURES = """
@@ -142,6 +145,15 @@ def claimed(connection: sqlite3.Connection, now: float) -> frozenset[str]:
     return frozenset(token for (token,) in connection.execute(_CLAIMED, {"now": now}))
 
 
+def accounts(connection: sqlite3.Connection, since: int) -> Kept:
+    """What outlives a process of the keys' accounts; of money what was spent from that day on."""
+    return Kept(
+        owed=tuple(Owed(*found) for found in connection.execute(_OWED)),
+        spent=tuple(Spent(*found) for found in connection.execute(_SPENT, (since,))),
+        jobs=unfinished(connection),
+    )
+
+
 def _rows(connection: sqlite3.Connection, numbers: Numbers) -> tuple[JobRow, ...]:
     return tuple(_row(connection, number) for (number,) in numbers)
 
@@ -168,9 +180,9 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     )
 
 
-def _task(found: tuple[str, int, str, str | None, float | None, str | None]) -> TaskRow:
-    task_id, place, state, upstream_id, accepted_at, cost_usd = found
-    return TaskRow(task_id, place, State(state), upstream_id, accepted_at, cost_usd)
+def _task(found: tuple[Any, ...]) -> TaskRow:
+    task_id, place, state, *others = found
+    return TaskRow(task_id, place, State(state), *others)
 
 
 def _picture(

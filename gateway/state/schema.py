@@ -1,14 +1,47 @@
 """The ledger's tables, for every backend that speaks SQL.
 
 Owns: names, columns and what they mean. Must not know: connections, pragmas, who reads. Times are
-wall-clock seconds; plans, links, notes and details are JSON. A later version adds columns in a
-step of its own, under the next number.
+wall-clock seconds, days numbers since the epoch (UTC), money is in micro-dollars; plans, links,
+notes and details are JSON. A later version adds columns in a step of its own (``steps.py``), under
+the next number; what it adds stands last in its table.
 """
 
-VERSION = 1
+VERSION = 2
 
 # "IGW1": tells a ledger of ours from any other SQLite file.
 APPLICATION_ID = 0x49475731
+
+# The keys' accounts.
+BOOKS = (
+    # What a key's tasks of a day come to, forgotten ones too. Written with each of them.
+    """
+    CREATE TABLE spent (
+        key_name TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        images INTEGER NOT NULL,
+        cost INTEGER NOT NULL,
+        PRIMARY KEY (key_name, day)
+    ) WITHOUT ROWID
+    """,
+    # What a key owed of a rate (a setting's "name") "at" a time; the unit is the bucket's.
+    """
+    CREATE TABLE rates (
+        key_name TEXT NOT NULL,
+        name TEXT NOT NULL,
+        debt INTEGER NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (key_name, name)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE uses (
+        key_name TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        used_at REAL NOT NULL,
+        PRIMARY KEY (key_name, credential)
+    ) WITHOUT ROWID
+    """,
+)
 
 TABLES = (
     # "secret": 32 random bytes in hex; "commits": how many commits were synced to the disk.
@@ -37,7 +70,8 @@ TABLES = (
     """,
     "CREATE INDEX jobs_unfinished ON jobs (number) WHERE ended_at IS NULL",
     "CREATE INDEX jobs_by_end ON jobs (ended_at) WHERE ended_at IS NOT NULL",
-    # "replaced": another task has taken over the place; kept for the story.
+    # "replaced": another task has taken over the place; kept for the story. "day" is the one that
+    # the task counts for; it costs what is "charged", and what is "reserved" until that is known.
     """
     CREATE TABLE tasks (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -48,7 +82,10 @@ TABLES = (
         upstream_id TEXT,
         accepted_at REAL,
         cost_usd TEXT,
-        replaced INTEGER NOT NULL DEFAULT 0
+        replaced INTEGER NOT NULL DEFAULT 0,
+        day INTEGER,
+        reserved INTEGER NOT NULL DEFAULT 0,
+        charged INTEGER
     )
     """,
     "CREATE INDEX tasks_by_job ON tasks (job_id)",
@@ -83,4 +120,5 @@ TABLES = (
     )
     """,
     "CREATE INDEX story_by_job ON story (job_id)",
+    *BOOKS,
 )

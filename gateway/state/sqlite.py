@@ -6,6 +6,13 @@ entries are committed (``commit.py``, ``writer.py``), what a ledger must be like
 Every call that writes returns after its commit, and what is read has every commit in it, but for
 facts that wait in memory because nothing can be written. Who reads then reads an older state: of a
 live job the process itself knows better, and no new one can be added before all is written.
+
+What the keys have used is decided in memory (``accounts.py``) and written with what it is owed to:
+sums only ever by how much they change, so that those in the file are those of its own rows, in
+whatever order and however late they are written. Whoever gives up waiting for ``add_job`` has taken
+nothing in memory, but the file may have the job, with all that it took, if its commit had begun.
+Nothing is ever sent for that one: the next process finds it unfinished and drops it, which gives
+back what the file had counted for it.
 """
 
 import asyncio
@@ -17,11 +24,14 @@ from functools import partial
 from typing import cast
 
 from gateway.clock import Clock
+from gateway.config.sections import Limits
 from gateway.config.sections import State as Section
+from gateway.errors import LedgerUnavailable
 from gateway.events import (
     Created,
     CreateSent,
     Found,
+    JobEnded,
     JobEvent,
     RecreateAllowed,
     State,
@@ -31,8 +41,11 @@ from gateway.notices import (
     LedgerOpened,
 )
 from gateway.state import reads, writes
-from gateway.state.base import Failure, JobRow, PictureRow
+from gateway.state.accounts import KEPT_DAYS, Accounts
+from gateway.state.base import NO_LIMITS, Failure, JobRow, PictureRow, Standing
+from gateway.state.books import Taken
 from gateway.state.commit import Committer, Entry, Kind
+from gateway.state.days import DAY
 from gateway.state.opening import Opened, take_up
 from gateway.state.reads import Reader
 from gateway.state.trouble import unavailable
@@ -67,6 +80,7 @@ class SqliteStore:
         self._emit = emit
         self._patience = patience
         self._busy = busy
+        self._accounts = Accounts(clock)
         self._secret: bytes | None = None
         self._writer: Writer | None = None
         self._reader: Reader | None = None
@@ -107,28 +121,54 @@ class SqliteStore:
         )
         self._emit(self._told(opened))
         self._writer.start(opened.trouble)
+        try:
+            await self._restore(self._reader)
+        except BaseException:
+            await self.close()
+            raise
 
-    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
-        """Write a new job. Raises: LedgerUnavailable, IdempotencyKeyTaken."""
-        await self._write(partial(writes.add_job, job=job, instead_of=instead_of), Kind.STEP)
+    async def add_job(
+        self, job: JobRow, *, limits: Limits = NO_LIMITS, instead_of: str | None = None
+    ) -> None:
+        """Write a new job and what it takes.
 
-    async def reopen(self, job: JobRow) -> None:
-        """Take a job that had ended up again. Raises: LedgerUnavailable."""
-        await self._write(partial(writes.reopen, job=job), Kind.STEP, synced=True)
+        Raises: LimitReached, LedgerUnavailable, IdempotencyKeyTaken.
+        """
+        taken = self._accounts.take(job, limits)
+        await self._begin(taken, partial(writes.add_job, taken=taken, instead_of=instead_of))
+
+    async def reopen(self, job: JobRow, *, limits: Limits | None = None) -> None:
+        """Take a job that had ended up again. Raises: LimitReached, LedgerUnavailable."""
+        if limits is None:
+            entry = partial(writes.reopen, job=job, taken=None)
+            row = await self._write(entry, Kind.STEP, synced=True)
+            self._accounts.resume(cast("JobRow", row))
+        else:
+            taken = self._accounts.take(job, limits)
+            entry = partial(writes.reopen, job=taken.job, taken=taken)
+            await self._begin(taken, entry, synced=True)
 
     async def record(
         self, event: TaskEvent, state: State, pictures: Sequence[PictureRow] = ()
     ) -> None:
-        """Write what happened to a task. Raises: LedgerUnavailable before a purchase."""
+        """Write what happened to a task. Raises: LedgerUnavailable before a purchase.
+
+        An event that may be refused changes nothing in the accounts.
+        """
         before = isinstance(event, _STEPS)
+        change = self._accounts.told(event, state)
         await self._write(
-            partial(writes.record, event=event, state=state, pictures=tuple(pictures)),
+            partial(
+                writes.record, event=event, state=state, pictures=tuple(pictures), change=change
+            ),
             Kind.STEP if before else Kind.FACT,
             synced=before or isinstance(event, _PURCHASES),
         )
 
     async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
         """Write what happened to a job."""
+        if isinstance(event, JobEnded):
+            self._accounts.ended(event.job_id)
         keep = self._section.keep_prompts
         await self._write(
             partial(writes.remark, event=event, failure=failure, keep_prompts=keep), Kind.FACT
@@ -141,6 +181,33 @@ class SqliteStore:
     async def fetched(self, token: str, at: float) -> None:
         """Write that a picture was fetched by its link."""
         await self._write(partial(writes.fetched, token=token, at=at), Kind.FACT)
+
+    async def look(self, key_name: str, limits: Limits) -> None:
+        """Whether a key may send one more request. Raises: LimitReached."""
+        self._accounts.look(key_name, limits)
+
+    async def take_request(self, key_name: str, limits: Limits) -> None:
+        """Count a request that buys nothing. Raises: LimitReached."""
+        self._accounts.take_request(key_name, limits)
+
+    async def standing(self, key_name: str, limits: Limits) -> Standing:
+        """What a key has used."""
+        return self._accounts.standing(key_name, limits)
+
+    async def used(self, key_name: str, credential: str) -> None:
+        """Note that a key was used."""
+        self._accounts.used(key_name, credential)
+
+    async def keep_accounts(self) -> None:
+        """Write down what was counted without a job. Raises: LedgerUnavailable."""
+        owed, uses = self._accounts.unwritten()
+        if not owed and not uses:
+            return
+        try:
+            await self._write(partial(writes.keep_accounts, owed=owed, uses=uses), Kind.CHORE)
+        except BaseException:
+            self._accounts.not_written(owed, uses)
+            raise
 
     async def job(self, name: str) -> JobRow | None:
         """A job by any of its names. Raises: LedgerUnavailable."""
@@ -179,12 +246,37 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write the rest, if that can be done, and release everything."""
+        try:
+            with contextlib.suppress(LedgerUnavailable):
+                await self.keep_accounts()
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
         reader, self._reader = self._reader, None
         writer, self._writer = self._writer, None
         if reader is not None:
             await reader.close()
         if writer is not None:
             await writer.close()
+
+    async def _restore(self, reader: Reader) -> None:
+        self._accounts = Accounts(self._clock)  # one that was open before knows nothing else
+        since = int(self._clock.wall() // DAY) - KEPT_DAYS
+        kept = await reader.ask(partial(reads.accounts, since=since))
+        self._accounts.restore(kept.owed, kept.spent)
+        for job in kept.jobs:
+            self._accounts.resume(job)
+
+    async def _begin(
+        self, taken: Taken, apply: Callable[..., object], *, synced: bool = False
+    ) -> None:
+        """Write what precedes a purchase, or have nothing taken."""
+        try:
+            await self._write(apply, Kind.STEP, synced=synced)
+        except BaseException:
+            self._accounts.undo(taken)
+            raise
 
     async def _write(
         self, apply: Callable[..., object], kind: Kind, *, synced: bool = False

@@ -6,6 +6,7 @@ not know: commits, threads, who waits. Raises KeyError for a job that was never 
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from gateway.events import (
     Created,
@@ -17,9 +18,11 @@ from gateway.events import (
     State,
     Succeeded,
     TaskEvent,
+    TaskFailed,
 )
-from gateway.state import codec
+from gateway.state import codec, reads
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, PictureRow, TaskRow
+from gateway.state.books import Change, Owed, Spent, Taken, Use
 from gateway.translate.usage import without_prompt
 
 # Jobs that are forgotten at once: the others wait for no more than that.
@@ -31,8 +34,9 @@ _JOB = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TASK = """
-    INSERT INTO tasks (task_id, job_id, place, state, upstream_id, accepted_at, cost_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO tasks (task_id, job_id, place, state, upstream_id, accepted_at, cost_usd, day,
+        reserved, charged)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 # A picture that is told of twice is one picture.
 _PICTURE = """
@@ -47,11 +51,20 @@ _REOPENED = """
     WHERE job_id = ?
 """
 _ACCEPTED = "UPDATE tasks SET upstream_id = ?, accepted_at = ? WHERE task_id = ? AND job_id = ?"
+_CHARGED = "UPDATE tasks SET charged = ? WHERE task_id = ? AND job_id = ?"
+_SPENT = """
+    INSERT INTO spent (key_name, day, images, cost) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key_name, day)
+    DO UPDATE SET images = images + excluded.images, cost = cost + excluded.cost
+"""
+_OWED = "INSERT OR REPLACE INTO rates (key_name, name, debt, at) VALUES (?, ?, ?, ?)"
+_USE = "INSERT OR REPLACE INTO uses (key_name, credential, used_at) VALUES (?, ?, ?)"
 _STORY = "INSERT INTO story (job_id, task_id, at, name, detail) VALUES (?, ?, ?, ?, ?)"
 
 
-def add_job(connection: sqlite3.Connection, job: JobRow, instead_of: str | None) -> None:
-    """Add a job. Raises: IdempotencyKeyTaken."""
+def add_job(connection: sqlite3.Connection, taken: Taken, instead_of: str | None) -> None:
+    """Add a job and what it has taken. Raises: IdempotencyKeyTaken."""
+    job = taken.job
     if job.idempotency_key is not None:
         _make_way(connection, job, instead_of)
     connection.execute(
@@ -74,10 +87,11 @@ def add_job(connection: sqlite3.Connection, job: JobRow, instead_of: str | None)
     for task in job.tasks:
         _add_task(connection, job.job_id, task)
     _add_pictures(connection, job.job_id, job.pictures)
+    _keep_taken(connection, taken)
 
 
-def reopen(connection: sqlite3.Connection, job: JobRow) -> None:
-    """Take a job that had ended up again."""
+def reopen(connection: sqlite3.Connection, job: JobRow, taken: Taken | None) -> JobRow:
+    """Take a job that had ended up again, and what it has taken anew; how it stands then."""
     changed = connection.execute(
         _REOPENED,
         (
@@ -106,10 +120,17 @@ def reopen(connection: sqlite3.Connection, job: JobRow) -> None:
                 (job.job_id, task.place),
             )
             _add_task(connection, job.job_id, task)
+    if taken is not None:
+        _keep_taken(connection, taken)
+    return cast("JobRow", reads.job(connection, job.job_id))
 
 
 def record(
-    connection: sqlite3.Connection, event: TaskEvent, state: State, pictures: tuple[PictureRow, ...]
+    connection: sqlite3.Connection,
+    event: TaskEvent,
+    state: State,
+    pictures: tuple[PictureRow, ...],
+    change: Change | None,
 ) -> None:
     """Write a task's event, its state and what it brought."""
     _tell(connection, event, event.task_id)
@@ -120,11 +141,14 @@ def record(
     match event:
         case Created() | Found():
             connection.execute(_ACCEPTED, (event.upstream_id, event.at, *task))
-        case Succeeded():
+        case Succeeded() | TaskFailed():
             connection.execute(
                 "UPDATE tasks SET cost_usd = ? WHERE task_id = ? AND job_id = ?",
                 (event.cost_usd, *task),
             )
+    if change is not None:
+        connection.execute(_CHARGED, (change.charged, change.task_id, event.job_id))
+        _spend(connection, change.spent)
     _add_pictures(connection, event.job_id, pictures)
 
 
@@ -165,13 +189,36 @@ def fetched(connection: sqlite3.Connection, token: str, at: float) -> None:
     connection.execute("UPDATE pictures SET fetched_at = ? WHERE token = ?", (at, token))
 
 
+def keep_accounts(
+    connection: sqlite3.Connection, owed: Iterable[Owed], uses: Iterable[Use]
+) -> None:
+    """Keep what was counted without a job."""
+    for one in owed:
+        connection.execute(_OWED, (one.key_name, one.name, one.debt, one.at))
+    for use in uses:
+        connection.execute(_USE, (use.key_name, use.credential, use.at))
+
+
 def prune(connection: sqlite3.Connection, before: float) -> int:
-    """Forget some of the jobs that ended before then; how many. Their rows elsewhere go along."""
+    """Forget some of the jobs that ended before then; how many. Their rows elsewhere go along.
+
+    What was spent on them stays in the books.
+    """
     gone = connection.execute(
         "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE ended_at < ? LIMIT ?)",
         (before, PRUNED_AT_ONCE),
     )
     return gone.rowcount
+
+
+def _keep_taken(connection: sqlite3.Connection, taken: Taken) -> None:
+    _spend(connection, taken.spent)
+    keep_accounts(connection, taken.owed, ())
+
+
+def _spend(connection: sqlite3.Connection, spent: Spent) -> None:
+    if spent.images or spent.cost:
+        connection.execute(_SPENT, (spent.key_name, spent.day, spent.images, spent.cost))
 
 
 def _make_way(connection: sqlite3.Connection, job: JobRow, instead_of: str | None) -> None:
@@ -197,6 +244,9 @@ def _add_task(connection: sqlite3.Connection, job_id: str, task: TaskRow) -> Non
             task.upstream_id,
             task.accepted_at,
             task.cost_usd,
+            task.day,
+            task.reserved,
+            task.charged,
         ),
     )
 

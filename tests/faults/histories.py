@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from gateway.events import State
+from gateway.state.memory import MemoryStore
 from tests.clocks import Endless, VirtualClock, VirtualLoop
 from tests.faults.audits import Rules, reconcile
 from tests.faults.ledgers import Disk
@@ -61,7 +62,7 @@ class History:
         self.clock = VirtualClock(self.loop)
         self.notebook = Notebook(self.clock)
         self.vendor = Vendor(self.clock, self.notebook, self.chance)
-        self.disk = Disk()
+        self.disk = Disk(MemoryStore(self.clock))
         rules = Rules(self.notebook, self.vendor)
         self.world = World(
             self.loop, self.clock, self.notebook, self.disk, self.vendor, folder, rules, mischief

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
+from gateway.config.sections import Limits
 from gateway.events import (
     Created,
     CreateSent,
@@ -21,7 +22,7 @@ from gateway.events import (
     State,
     TaskEvent,
 )
-from gateway.state.base import Failure, JobRow, PictureRow
+from gateway.state.base import NO_LIMITS, Failure, JobRow, PictureRow, Standing
 from gateway.state.memory import MemoryStore
 from gateway.state.trouble import unavailable
 from tests.faults.notebook import Moment, Notebook
@@ -44,7 +45,7 @@ class Mortal(Protocol):
 class Disk:
     """What lasts: the rows, each task's last state (replaced ones too), and when it is full."""
 
-    kept: MemoryStore = field(default_factory=MemoryStore)
+    kept: MemoryStore
     states: dict[str, State] = field(default_factory=dict)
     full: list[tuple[float, float]] = field(default_factory=list)
 
@@ -97,22 +98,24 @@ class Ledger:
 
     # What is written
 
-    async def add_job(self, job: JobRow, *, instead_of: str | None = None) -> None:
+    async def add_job(
+        self, job: JobRow, *, limits: Limits = NO_LIMITS, instead_of: str | None = None
+    ) -> None:
         for task in job.tasks:
             self._notebook.job_of[task.task_id] = job.job_id
 
         def apply() -> None:
-            _at_once(self._disk.kept.add_job(job, instead_of=instead_of))
+            _at_once(self._disk.kept.add_job(job, limits=limits, instead_of=instead_of))
             self._disk.states.update((task.task_id, task.state) for task in job.tasks)
 
         await self._write(apply, step=True)
 
-    async def reopen(self, job: JobRow) -> None:
+    async def reopen(self, job: JobRow, *, limits: Limits | None = None) -> None:
         for task in job.tasks:
             self._notebook.job_of[task.task_id] = job.job_id
 
         def apply() -> None:
-            _at_once(self._disk.kept.reopen(job))
+            _at_once(self._disk.kept.reopen(job, limits=limits))
             for task in job.tasks:
                 self._disk.states.setdefault(task.task_id, task.state)
             self._notebook.ends.pop(job.job_id, None)
@@ -150,6 +153,21 @@ class Ledger:
 
     async def fetched(self, token: str, at: float) -> None:
         await self._write(lambda: _at_once(self._disk.kept.fetched(token, at)))
+
+    async def look(self, key_name: str, limits: Limits) -> None:
+        await self._disk.kept.look(key_name, limits)
+
+    async def take_request(self, key_name: str, limits: Limits) -> None:
+        await self._disk.kept.take_request(key_name, limits)
+
+    async def standing(self, key_name: str, limits: Limits) -> Standing:
+        return await self._disk.kept.standing(key_name, limits)
+
+    async def used(self, key_name: str, credential: str) -> None:
+        """Nobody asks."""
+
+    async def keep_accounts(self) -> None:
+        await self._write(lambda: None, step=True)
 
     async def prune(self, before: float) -> int:
         found: list[int] = []

@@ -37,7 +37,7 @@ class Stand:
 
         async def release() -> None: ...
 
-        told: dict[str, Any] = {"deadline": now + 300, "weight": weight, **fields}
+        told: dict[str, Any] = {"deadline": now + 300, "weight": weight, "due": now, **fields}
         plan = a_plan()
         return Job(
             job_id=f"job_{name}",
@@ -168,7 +168,7 @@ async def test_who_has_a_slot_waits_for_a_submit_alone() -> None:
     assert (await again) is Turn.CAME
     late = stand.job(deadline=stand.clock.monotonic())
     stand.queue.occupy(late.tasks[0])
-    assert (await stand.queue.turn(late, late.tasks[0], lambda: False)) is Turn.OVERDUE
+    assert (await stand.queue.turn(late, late.tasks[0], lambda: False)) is Turn.NEVER
     await closed(stand)
 
 
@@ -190,6 +190,19 @@ async def test_nobody_waits_longer_than_the_queue_lets_anybody() -> None:
     assert isinstance(unqueued, TaskUnqueued)
     assert (queued.position, queued.waiting, queued.expected) == (1, 1, 1.0)
     assert (unqueued.how, unqueued.seconds) == ("overdue", 10.0)
+    await closed(stand)
+
+
+async def test_a_place_outlives_its_callers_own_time_out() -> None:
+    stand = Stand(most=1, time=20)
+    stand.queue.occupy(stand.job().tasks[0])
+    stand.queue._stays.append(1.0)
+    now = stand.clock.monotonic()
+    waiting = await stand.wait(stand.job("b", deadline=now + 2, due=now + 300))
+    await stand.clock.advance(19)
+    assert not waiting.done()
+    await stand.clock.advance(1.1)
+    assert waiting.result() is Turn.OVERDUE
     await closed(stand)
 
 

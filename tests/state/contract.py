@@ -29,7 +29,7 @@ from gateway.events import (
     TaskFailed,
 )
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
-from tests.state.rows import a_job, a_picture, a_plan, created, sent, state_of, tell
+from tests.state.rows import TODAY, a_job, a_picture, a_plan, counted, created, sent, state_of, tell
 
 
 async def bought(store: Store, job: str, task: str, upstream_id: str) -> None:
@@ -66,8 +66,8 @@ class StoreContract:
             a_job("j", "t", "u", idempotency_key="k"), seconds=420.0, links={"digest": "url"}
         )
         await memory.add_job(job)
-        assert await memory.job("j") == job
-        assert await memory.unfinished() == (job,)
+        assert await memory.job("j") == counted(job)
+        assert await memory.unfinished() == (counted(job),)
 
     async def test_what_happens_to_a_task_is_in_its_row(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u"))
@@ -79,8 +79,8 @@ class StoreContract:
         job = await memory.job("j")
         assert job is not None
         assert job.tasks == (
-            TaskRow("t", 0),
-            TaskRow("u", 1, State.COLLECTING, "v", accepted_at=2.0, cost_usd="0.1"),
+            TaskRow("t", 0, day=TODAY),
+            TaskRow("u", 1, State.COLLECTING, "v", 2.0, "0.1", day=TODAY, charged=100_000),
         )
 
     async def test_a_task_found_late_is_accepted_then(self, memory: Store) -> None:
@@ -89,7 +89,7 @@ class StoreContract:
         await tell(memory, Found(job_id="j", task_id="t", at=100.0, upstream_id="v"))
         job = await memory.job("v")
         assert job is not None
-        assert job.tasks == (TaskRow("t", 0, State.RUNNING, "v", accepted_at=100.0),)
+        assert job.tasks == (TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY),)
 
     async def test_pictures_are_in_the_order_of_the_plan(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u"))
@@ -173,7 +173,7 @@ class StoreContract:
         assert taken.value.job_id == "j"
         assert await memory.job("other") is None
         await memory.add_job(a_job("another", key="somebody", idempotency_key="k"))
-        assert await memory.keyed("studio", "k") == job
+        assert await memory.keyed("studio", "k") == counted(job)
         assert await memory.keyed("studio", "l") is None
 
     async def test_two_that_come_together_get_one_key_between_them(self, memory: Store) -> None:
@@ -189,15 +189,15 @@ class StoreContract:
         with pytest.raises(IdempotencyKeyTaken):
             await memory.add_job(a_job("new", idempotency_key="k"), instead_of="somebody")
         await memory.add_job(a_job("new", idempotency_key="k"), instead_of="old")
-        assert await memory.keyed("studio", "k") == a_job("new", idempotency_key="k")
-        assert await memory.job("old") == a_job("old")
+        assert await memory.keyed("studio", "k") == counted(a_job("new", idempotency_key="k"))
+        assert await memory.job("old") == counted(a_job("old"))
 
     async def test_a_forgotten_job_leaves_its_key_free(self, memory: Store) -> None:
         await memory.add_job(a_job("old", idempotency_key="k"))
         await end(memory, "old")
         assert await memory.prune(11.0) == 1
         await memory.add_job(a_job("new", idempotency_key="k"))
-        assert await memory.keyed("studio", "k") == a_job("new", idempotency_key="k")
+        assert await memory.keyed("studio", "k") == counted(a_job("new", idempotency_key="k"))
 
     # The end
 
@@ -219,7 +219,7 @@ class StoreContract:
         await memory.remark(JobSuspended(job_id="j", at=1.0, states=("running",)))
         await memory.remark(JobRecovered(job_id="j", at=1.0, states=("running",)))
         await memory.remark(JobReopened(job_id="j", at=1.0, missing=1))
-        assert await memory.job("j") == job
+        assert await memory.job("j") == counted(job)
 
     async def test_the_last_delivery_counts_and_a_claim_only_where_there_was_none(
         self, memory: Store

@@ -57,6 +57,15 @@ def a_job(
     )
 
 
+# The day that a store with a clock of the tests counts new tasks for.
+TODAY = int(FakeClock().wall() // 86_400)
+
+
+def counted(job: JobRow) -> JobRow:
+    """A job's row as a store has it: it counts for a day."""
+    return replace(job, tasks=tuple(replace(task, day=TODAY) for task in job.tasks))
+
+
 def a_picture(token: str, task_id: str, place: int = 0) -> PictureRow:
     notes = (note("size-scaled", from_="2048x2048"),)
     return PictureRow(token, task_id, place, "png", 1024, 768, 2_000_000, 4e9, notes)

@@ -20,6 +20,7 @@ from gateway.state import opening, schema
 from gateway.state.base import LedgerFault
 from gateway.state.opening import migrate
 from gateway.state.refusals import unopened
+from gateway.state.steps import STEPS
 from tests.state.refusing import fill, filled, refusal
 from tests.state.rows import Ledger
 
@@ -94,6 +95,7 @@ async def test_steps_are_taken_from_the_version_that_was_found(ledger: Ledger) -
 
     await filled(ledger)
     with contextlib.closing(opening.connect(ledger.path, 0.0)) as connection:
+        connection.execute("PRAGMA user_version = 1")
         migrate(connection, 1, ())
         migrate(connection, 2, (step("two"), step("three"), step("four")))
         assert taken == [("three", 1), ("four", 3)]
@@ -104,7 +106,7 @@ async def test_steps_are_taken_from_the_version_that_was_found(ledger: Ledger) -
         assert (
             connection.execute("SELECT * FROM sqlite_schema WHERE name = 'half'").fetchall() == []
         )
-    assert len(opening.STEPS) == schema.VERSION - 1
+    assert len(STEPS) == schema.VERSION - 1
 
 
 # Refusals
@@ -189,7 +191,7 @@ def a_folder(ledger: Ledger) -> None:
         (of_another_program, "another program made it"),
         (without_its_secret, "is damaged: its secret is gone"),
         (without_a_table, "is damaged: no such table: meta"),
-        (of_a_later_version, "is of format 2, and this version knows 1"),
+        (of_a_later_version, "is of format 3, and this version knows 2"),
     ],
 )
 async def test_what_is_no_whole_ledger_of_ours_is_refused(
