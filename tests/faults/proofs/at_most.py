@@ -158,9 +158,9 @@ PROOFS = (
         "at_most_killed",
         f"{_SENTENCE}, however often the gateway is killed.",
         light=2,
-        full=30,
+        full=20,
         run=at_most_killed,
-        part=30,
+        part=20,
         goals=_GOALS,
     ),
 )
