@@ -42,7 +42,7 @@ class Recovery:
     async def recover(self) -> int:
         """Take up every unfinished job; how many go on. Call it before anybody can ask."""
         failpoint("recovery.begun")
-        resumed = 0
+        jobs = []
         for row in await self._store.unfinished():
             job = self._job(row)
             nothing = all(task.state in NOTHING_BOUGHT for task in row.tasks)
@@ -55,10 +55,12 @@ class Recovery:
                     reason = "the process ended before the answer came"
                     stamp = task.entry.stamp(self._clock.wall())
                     await self._journal.tell(task.entry, CreateLost(**stamp, reason=reason))
+            jobs.append(job)
+        # With no wait in between: every task at the vendor has its slot before any turn is given.
+        for job in jobs:
             self._runner.resume(job)
-            resumed += 1
         failpoint("recovery.done")
-        return resumed
+        return len(jobs)
 
     async def revive(self, name: str, found: Mapping[str, TaskStatus], creator: Creator) -> None:
         """Take a job up again whose LOST tasks were ``found``, by id. Raises: as the store."""

@@ -43,9 +43,10 @@ def audit(
     wishes: Iterable[Wish],
 ) -> Audit:
     """Compare. ``shelved`` are the tokens of the pictures that lie on the shelf."""
+    wishes = tuple(wishes)
     names = {wish.sha256: wish.name for wish in wishes}
     found = Audit(purchases=len(purchases))
-    found.doubles = doubles(purchases, names)
+    found.doubles = doubles(purchases, names, {wish.sha256: wish.tasks for wish in wishes})
     answered = {reply.wish.sha256 for reply in replies if reply.answered}
     known = list(entries)
     by_upstream_id = {entry.upstream_id: entry for entry in known if entry.upstream_id is not None}
@@ -71,15 +72,21 @@ def audit(
     return found
 
 
-def doubles(purchases: Iterable[Purchase], names: Mapping[str, str]) -> list[str]:
-    """Wishes that were bought more than once, and purchases that nobody wished for."""
+def doubles(
+    purchases: Iterable[Purchase], names: Mapping[str, str], tasks: Mapping[str, int] | None = None
+) -> list[str]:
+    """Wishes that were bought more than once, and purchases that nobody wished for.
+
+    ``tasks`` says of how many tasks a wish is, where that is not one.
+    """
+    most = tasks or {}
     counts = Counter(purchase.wish for purchase in purchases)
     return [
         f"{names[wish]} was bought {number} times"
         if wish in names
         else f"something nobody wished for was bought ({wish[:12]})"
         for wish, number in counts.items()
-        if number > 1 or wish not in names
+        if number > most.get(wish, 1) or wish not in names
     ]
 
 

@@ -12,7 +12,7 @@ import contextlib
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +171,13 @@ def told(log: Path, *events: str) -> list[dict[str, Any]]:
 
 @contextlib.asynccontextmanager
 async def supervising(
-    folder: Path, *, warm: bool = True, **sections: Mapping[str, Any]
+    folder: Path, *, warm: bool = True, **sections: Mapping[str, Any] | Sequence[Any]
 ) -> AsyncIterator[Supervisor]:
     """A vendor that runs, and nothing else yet; in the end no process is left.
 
-    ``sections`` are merged into the configuration. ``warm`` gateways are forked from a process
-    that has imported everything (see ``keeper.py``); others are started as an operator would.
+    ``sections`` are merged into the configuration; a list replaces what is there. ``warm``
+    gateways are forked from a process that has imported everything (see ``keeper.py``); others are
+    started as an operator would.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sock = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
@@ -209,7 +210,7 @@ async def _vendor_url(child: Child) -> str:
 
 
 def configuration(
-    folder: Path, vendor_url: str, changes: Mapping[str, Mapping[str, Any]]
+    folder: Path, vendor_url: str, changes: Mapping[str, Mapping[str, Any] | Sequence[Any]]
 ) -> dict[str, Any]:
     """A gateway that is quick about everything, as YAML's subset JSON."""
     sections: dict[str, Any] = {
@@ -230,5 +231,8 @@ def configuration(
         "keys": [{"name": "studio", "key": KEY}],
     }
     for name, section in changes.items():
-        sections[name] = {**sections.get(name, {}), **section}
+        if isinstance(section, Mapping):
+            sections[name] = {**sections.get(name, {}), **section}
+        else:
+            sections[name] = list(section)
     return sections

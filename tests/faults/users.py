@@ -1,4 +1,4 @@
-"""Users: those who ask with OpenAI's own SDK, and one at the level of bytes who slams the door.
+"""Users: those who ask with OpenAI's own SDK, and one who slams the door.
 
 Owns: how they ask, how patient they are, and what they were told. Must not know: processes, books.
 """
@@ -8,27 +8,22 @@ import base64
 import contextlib
 import hashlib
 import io
-import json
-import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from gateway.clock import SystemClock
 from tests.e2e.pictures import drawn_png
+from tests.faults.lines import RETRY_COUNT, Line
 from tests.faults.supervisor import KEY
-from tests.faults.wishes import OPTIONS, Wish
+from tests.faults.wishes import Wish
 
 _T = TypeVar("_T")
-_NO_GOODBYE = struct.pack("ii", 1, 0)
 _HINT = "x-stainless-read-timeout"
-_RETRY_COUNT = "x-stainless-retry-count"
 _CROWD = 40
 
 
@@ -78,7 +73,7 @@ class User:
     async def ask(self, wish: Wish, *, retry_count: int | None = None) -> Reply:
         """Ask, with the SDK's own retries. ``retry_count`` says that it was asked before."""
         begun = self._clock.monotonic()
-        more = {} if retry_count is None else {_RETRY_COUNT: str(retry_count)}
+        more = {} if retry_count is None else {RETRY_COUNT: str(retry_count)}
         try:
             made = await self._made(wish, more)
         except openai.OpenAIError as error:
@@ -90,10 +85,10 @@ class User:
     async def _made(self, wish: Wish, headers: dict[str, str]) -> Any:
         images = self._sdk.images
         if not wish.edit:
-            return await images.generate(prompt=wish.prompt, extra_headers=headers, **OPTIONS)
+            return await images.generate(prompt=wish.prompt, extra_headers=headers, **wish.options)
         picture = ("one.png", io.BytesIO(drawn_png((64, 48))), "image/png")
         return await images.edit(
-            image=picture, prompt=wish.prompt, extra_headers=headers, **OPTIONS
+            image=picture, prompt=wish.prompt, extra_headers=headers, **wish.options
         )
 
     async def leave(self) -> None:
@@ -123,29 +118,12 @@ def _name(error: openai.OpenAIError) -> str:
 
 async def slam(url: str, wish: Wish, moment: float) -> None:
     """Ask as an SDK's first try does, and cut the connection after ``moment`` seconds."""
-    place = urlsplit(url)
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    line = await Line.opened(url)
     try:
-        writer.write(_request(place.netloc, wish))
+        line.send(wish)
         await SystemClock().sleep(moment)
-        raw = writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_GOODBYE)
     finally:
-        writer.transport.abort()
-        del reader
-
-
-def _request(host: str, wish: Wish) -> bytes:
-    body = json.dumps(wish.body).encode()
-    lines = (
-        "POST /v1/images/generations HTTP/1.1",
-        f"host: {host}",
-        f"authorization: Bearer {KEY}",
-        "content-type: application/json",
-        f"content-length: {len(body)}",
-        f"{_RETRY_COUNT}: 0",
-    )
-    return "\r\n".join([*lines, "", ""]).encode() + body
+        line.slam()
 
 
 async def crowd(

@@ -79,6 +79,11 @@ class Vendor:
         told: int = (await self._ask("purchases", tasks=0))["running"]
         return told
 
+    async def most_running(self) -> int:
+        """The most that were accepted and had not ended, at any moment so far."""
+        told: int = (await self._ask("purchases", tasks=0))["most_running"]
+        return told
+
     async def bought(self) -> int:
         """How many tasks were accepted so far."""
         told: int = (await self._ask("purchases", tasks=0))["purchases"]

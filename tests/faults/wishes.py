@@ -17,6 +17,8 @@ OPTIONS: dict[str, Any] = {
 }
 """The cheapest picture there is: what is proven does not depend on its looks."""
 
+_PER_TASK = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -28,6 +30,7 @@ class Wish:
     name: str
     seconds: float
     edit: bool = False
+    n: int = 1
 
     @property
     def prompt(self) -> str:
@@ -41,7 +44,17 @@ class Wish:
     @property
     def body(self) -> dict[str, Any]:
         """A generation's parameters, as SDKs send them."""
-        return {**OPTIONS, "prompt": self.prompt}
+        return {**self.options, "prompt": self.prompt}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All but the prompt; the number of pictures only where it is not one."""
+        return OPTIONS if self.n == 1 else {**OPTIONS, "n": self.n}
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the gateway makes of it, with its default of pictures per task."""
+        return -(-self.n // _PER_TASK)
 
 
 def tag(seconds: float) -> str:
