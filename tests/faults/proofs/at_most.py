@@ -27,7 +27,7 @@ async def at_most(assignment: Assignment) -> Findings:
     """Everybody at once, undisturbed; trials are tasks."""
     findings = Findings()
     few = assignment.trials <= _FEW
-    most, seconds = (10, (0.2, 0.3)) if few else (50, (1.0, 1.5, 2.0))
+    most, seconds = (10, (0.15, 0.25)) if few else (50, (1.0, 1.5, 2.0))
     wishes = _wishes(assignment, seconds)
     async with _world(assignment, most) as supervisor:
         await supervisor.start_ready()
@@ -83,7 +83,7 @@ async def at_most_killed(assignment: Assignment) -> Findings:
     """
     findings = Findings()
     few = assignment.trials <= _FEW_KILLS
-    most, seconds = (5, (0.3, 0.6)) if few else (20, (0.6, 1.0, 1.4))
+    most, seconds = (5, (0.15, 0.3)) if few else (20, (0.6, 1.0, 1.4))
     async with _world(assignment, most) as supervisor:
         await supervisor.start_ready()
         await supervisor.vendor.takes(*seconds)
