@@ -69,7 +69,12 @@ async def serving(
 
     A change of a section is made within it; one of a list, such as ``keys``, replaces it.
     """
-    upstream = {"base_url": vendor.url, "api_key": "simulated", "breaker": {"least": 1_000_000}}
+    upstream = {
+        "base_url": vendor.url,
+        "api_key": "simulated",
+        "breaker": {"least": 1_000_000},
+        "max_tasks": 10_000,
+    }
     sections: dict[str, Any] = {
         "server": {"port": 0},
         "ops": {"port": 0},
