@@ -68,6 +68,7 @@ async def main() -> None:
                 "query_per_second": 1000,
                 "polling": {"scale": 0.01},
             },
+            "server": {"failed_auth_per_minute": None},  # each wrong key is compared
             "keys": [
                 {"name": "bench", "key": "sk-bench"},
                 {"name": "spent", "key": "sk-spent", "limits": _ONE_A_MINUTE},

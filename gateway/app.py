@@ -12,10 +12,11 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
+from gateway.access.failures import Failures
 from gateway.access.keys import Keys
 from gateway.clock import Clock
 from gateway.config.addresses import ledger_path
-from gateway.config.sections import Config, Model
+from gateway.config.sections import Config, Model, Server
 from gateway.events import JobClaimed
 from gateway.images.shelf import Shelf
 from gateway.images.workshop import Workshop
@@ -32,7 +33,9 @@ from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
+from gateway.openai.admission import Admission
 from gateway.openai.links import BaseUrls
+from gateway.openai.proxies import Proxies
 from gateway.openai.remote import RemotePictures
 from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
@@ -224,7 +227,7 @@ class Gateway:
             clock=clock,
         )
         desk = Desk(
-            terms=self.terms,
+            admission=self._admission(config.server, clock),
             reading=reading,
             reception=self._reception,
             shelf=self._shelf,
@@ -234,6 +237,11 @@ class Gateway:
         )
         context = Middleware(RequestContext, clock=clock, emit=emit)
         return clients_app(desk, outer=[context])
+
+    def _admission(self, section: Server, clock: Clock) -> Admission:
+        failures = Failures(section.failed_auth_per_minute, clock)
+        proxies = Proxies(section.trusted_proxies)
+        return Admission(self.terms, self._reception, failures, proxies, clock)
 
     def _draining_reason(self) -> str | None:
         """Why nothing new should be sent here, if nothing should."""

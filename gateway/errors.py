@@ -109,7 +109,22 @@ class ContentRefused(RequestError):
 
 
 class Unauthenticated(RequestError):
-    """No key, or a key nobody configured. Says the same in every case, and never echoes the key."""
+    """No key, or one that is not good. Says the same in every case, and never echoes the key.
+
+    ``reason`` is for the log: missing, unknown, expired or disabled; the latter two have a name.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        reason: str = "unknown",
+        key_name: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.reason = reason
+        self.key_name = key_name
 
 
 class RateLimited(RequestError):

@@ -39,13 +39,15 @@ class RequestFacts:
 
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took. ``status`` is the one that was sent.
-    ``joined`` says how the request was known to be the repetition of another. ``standing`` gives
-    further headers of the answer when it begins: what its key has left by then.
+    ``key_fault`` says why a key was not admitted. ``joined`` says how the request was known to be
+    the repetition of another. ``standing`` gives further headers of the answer when it begins: what
+    its key has left by then.
     """
 
     request_id: str
     client_request_id: str | None = None
     key_name: str | None = None
+    key_fault: str | None = None
     route: str | None = None
     model: str | None = None
     n: int | None = None
@@ -77,6 +79,7 @@ class RequestEnded:
     left_early: bool = False
     client_request_id: str | None = None
     key_name: str | None = None
+    key_fault: str | None = None
     route: str | None = None
     model: str | None = None
     n: int | None = None

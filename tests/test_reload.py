@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.config.faults import ConfigFaults
 from gateway.config.loader import Loaded, load
@@ -231,7 +232,7 @@ async def test_a_secret_in_a_file_of_its_own_is_watched(house: House) -> None:
     assert house.names == ["one", "two"]
     secret.write_text("sk-igw-two-rotated")
     assert await house.passes() == [reloaded("file", "keys", keys_changed=("two",))]
-    assert house.applied[-1].keys[1].key.get_secret_value() == "sk-igw-two-rotated"
+    assert house.applied[-1].keys[1].key == SecretStr("sk-igw-two-rotated")
 
 
 async def test_a_secrets_file_that_comes_later_is_waited_for(house: House) -> None:

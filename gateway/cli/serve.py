@@ -220,5 +220,11 @@ def _started(config: Config) -> Started:
 def _secrets(config: Config) -> list[str]:
     """What must never be shown."""
     token = [config.ops.token] if config.ops.token else []
-    secrets = [config.upstream.api_key, *(key.key for key in config.keys), *token]
+    keys = [
+        one
+        for key in config.keys
+        for one in (key.key, *(other.key for other in key.also))
+        if one is not None
+    ]
+    secrets = [config.upstream.api_key, *keys, *token]
     return [secret.get_secret_value() for secret in secrets]

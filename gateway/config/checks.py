@@ -1,81 +1,66 @@
 """Rules that span settings.
 
-Owns: what must hold between sections, and what a key must look like. Works on plain values, as
-they stand before the models are built, so that its faults are told together with all others;
-values of a wrong type are passed over here. Must not know: where values come from. No message
-holds a secret.
+Owns: what must hold between sections (the rules of keys are in ``key_checks.py``). Works on plain
+values, as they stand before the models are built, so that its faults are told together with all
+others; values of a wrong type are passed over here. Must not know: where values come from. No
+message holds a secret.
 """
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.config.addresses import is_loopback
 from gateway.config.draft import Tree, find
+from gateway.config.key_checks import Finding, key_findings, unfit
 from gateway.config.sections import Config
 from gateway.config.units import SECONDS
-from gateway.config.yaml12 import Path
-
-LEAST_KEY = 8
-
-Finding = tuple[Path, str]
 
 
 def findings(values: Tree) -> Iterator[Finding]:
     """List what is wrong between settings: a path and a sentence each."""
-    yield from _keys(values)
+    yield from key_findings(values, _names(values))
     yield from _single_secrets(values)
     yield from _models(values)
     yield from _listeners(values)
     yield from _memories(values)
 
 
-def _keys(values: Tree) -> Iterator[Finding]:
-    names: dict[str, int] = {}
-    secrets: dict[str, int] = {}
-    keys = values.get("keys")
-    for index in range(len(keys) if isinstance(keys, list) else 0):
-        name, secret = _text(values, "keys", index, "name"), _text(values, "keys", index, "key")
-        if name is not None and names.setdefault(name, index) != index:
-            yield ("keys", index, "name"), f"is the name of keys[{names[name]}] too"
-        if secret is None:
-            continue
-        fault = _unfit(secret, LEAST_KEY)
-        if fault:
-            yield ("keys", index, "key"), fault
-        elif secrets.setdefault(secret, index) != index:
-            yield ("keys", index, "key"), f"is the key of keys[{secrets[secret]}] too"
-
-
 def _single_secrets(values: Tree) -> Iterator[Finding]:
     for section, name in (("upstream", "api_key"), ("ops", "token")):
         secret = _text(values, section, name)
-        fault = _unfit(secret, 1) if secret is not None else ""
+        fault = unfit(secret, 1) if secret is not None else ""
         if fault:
             yield (section, name), fault
 
 
-def _unfit(secret: str, least: int) -> str:
-    """Say why a secret cannot travel in a header; empty if it can."""
-    if not secret.strip():
-        return "must not be empty"
-    if not (secret.isascii() and secret.isprintable()) or " " in secret:
-        return "must be ASCII without spaces and control characters"
-    return f"must be {least} characters or longer" if len(secret) < least else ""
-
-
-def _models(values: Tree) -> Iterator[Finding]:
+def _configured(values: Tree) -> Mapping[str, object]:
+    """The models as a file has them, or those that are there without one; empty where unusable."""
     models = values.get("models")
     if models is None:
         known = Config.model_fields["models"].default
-        models = {name: {"aliases": list(model.aliases)} for name, model in known.items()}
-    if not isinstance(models, dict):
-        return
+        return {name: {"aliases": list(model.aliases)} for name, model in known.items()}
+    return models if isinstance(models, dict) else {}
+
+
+def _names(values: Tree) -> dict[str, tuple[str, ...]]:
+    """The models' names, each with its aliases."""
+    aliases = {name: find(model, ("aliases",)) for name, model in _configured(values).items()}
+    return {
+        name: tuple(one for one in listed if isinstance(one, str))
+        if isinstance(listed, list)
+        else ()
+        for name, listed in aliases.items()
+    }
+
+
+def _models(values: Tree) -> Iterator[Finding]:
+    models = _configured(values)
     owners: dict[str, str] = {}
     for name, model in models.items():
         aliases = find(model, ("aliases",))
         for index, alias in enumerate(aliases if isinstance(aliases, list) else ()):
-            path: Path = ("models", name, "aliases", index)
+            path = ("models", name, "aliases", index)
             if not isinstance(alias, str):
                 continue
             if alias in models and alias != name:

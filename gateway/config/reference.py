@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 from pydantic.json_schema import JsonSchemaValue
 
+from gateway.config.kinds import Section
 from gateway.config.listing import spell, unit_of
-from gateway.config.sections import Config, Section
+from gateway.config.sections import Config
 from gateway.config.shape import FILE_SUFFIX, Setting, Slot, is_secret, settings, slot
 
 MARK = "<!-- below: written by python -m gateway.config.reference -->\n"

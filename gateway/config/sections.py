@@ -9,38 +9,25 @@ and dollars (``"2.50"``) are understood.
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    Strict,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from gateway.config import addresses
-from gateway.config.units import BYTES, SECONDS, USD
-
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict()]
-Flag = Annotated[bool, Strict()]
-Seconds = Annotated[Number, Field(ge=0), BeforeValidator(SECONDS.read), SECONDS]
-Bytes = Annotated[Whole, Field(ge=0), BeforeValidator(BYTES.read), BYTES]
-Dollars = Annotated[Whole | None, Field(ge=0), BeforeValidator(USD.read), USD]
-Limit = Annotated[Whole | None, Field(ge=1, le=1_000_000)]
-Port = Annotated[Whole, Field(ge=0, le=65535)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-Host = Annotated[str, AfterValidator(addresses.host)]
-Network = Annotated[str, AfterValidator(addresses.network)]
-
-
-class Section(BaseModel):
-    """What all sections share: frozen, unknown names refused, numbers not made from words."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
+from gateway.config.credentials import ONE_WAY, Credential, Digest, Expiry, Id
+from gateway.config.kinds import (
+    Bytes,
+    Dollars,
+    Flag,
+    Host,
+    Limit,
+    Name,
+    Network,
+    Number,
+    Port,
+    Seconds,
+    Section,
+    Whole,
+)
+from gateway.config.units import SECONDS
 
 
 class ServerBounds(Section):
@@ -75,6 +62,9 @@ class Server(Section):
     )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="addresses or networks whose X-Forwarded-* are believed"
+    )
+    failed_auth_per_minute: Limit = Field(
+        default=30, description="wrong keys an address may show; generated keys pass; null: any"
     )
     compatibility: Literal["lenient", "strict"] = Field(
         default="lenient", description="lenient forgives odd values with a note, strict refuses"
@@ -230,10 +220,35 @@ class Limits(Section):
 
 
 class Key(Section):
-    """One client key."""
+    """One client key: either key, or id and sha256."""
+
+    model_config = ONE_WAY
 
     name: Name = Field(description="what logs and limits call it; unique")
-    key: SecretStr = Field(description="what the client sends; unique, 8 characters or more")
+    key: SecretStr | None = Field(
+        default=None, description="what the client sends; unique, 8 characters or more"
+    )
+    id: Id | None = Field(default=None, description="in place of key: the id in a generated key")
+    sha256: Digest | None = Field(
+        default=None, description="in place of key: the SHA-256 of the whole key, in hex"
+    )
+    expires: Expiry | None = Field(
+        default=None, description="UTC date, through its end, or date and time; null: never"
+    )
+    disabled: Flag = Field(default=False, description="refused, and all under also with it")
+    also: tuple[Credential, ...] = ()
+    models: tuple[Name, ...] = Field(
+        default=(), description="models it may ask for, by their own names; empty: all"
+    )
+    max_tier: Literal["1k", "2k", "4k"] | None = Field(
+        default=None, description="the largest tier it may ask for; null: any"
+    )
+    max_quality: Literal["low", "medium", "high"] | None = Field(
+        default=None, description="the highest quality it may ask for; null: any"
+    )
+    max_n: Annotated[Whole | None, Field(ge=1, le=10)] = Field(
+        default=None, description="pictures it may ask for at once; null: any number"
+    )
     weight: Annotated[Whole, Field(ge=1, le=100)] = Field(
         default=1, description="its share of the turns, against the other keys' weights"
     )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from gateway.config.sections import Config, Section
+from gateway.config.kinds import Section
+from gateway.config.sections import Config
 from gateway.config.yaml12 import Path
 
 FILE_SUFFIX = "_file"

@@ -14,10 +14,10 @@ from starlette.types import Receive, Scope, Send
 from gateway.events import State
 from gateway.jobs.board import Job
 from gateway.jobs.reception import Glance
+from gateway.openai.admission import facts_of
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.responses import Result, note_header, segments, task_header, told_fields
-from gateway.openai.serving import Desk, base_url, facts_of, hang_up
-from gateway.openai.tokens import token_of
+from gateway.openai.serving import Desk, base_url, hang_up
 
 _COME_BACK = "2"
 _WAITING = frozenset({State.INTENT, State.CREATING})
@@ -36,8 +36,7 @@ class GenerationEndpoint:
         """
         request, facts = Request(scope, receive), facts_of(scope)
         facts.route = "generation"
-        key = self._desk.terms.now.keys.identify(token_of(request.headers))
-        facts.key_name = key.name
+        _, key = await self._desk.admission.admit(request)
         glance = await self._desk.reception.look(key.name, request.path_params["id"])
         facts.job_id, facts.upstream_ids = glance.job.job_id, _upstream_ids(glance)
         told = _told(glance)

@@ -4,7 +4,7 @@ Owns: the routes, the small endpoints (models, pictures), and the handing of eve
 one table. Must not know: how pictures are made.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -16,17 +16,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access.permissions import visible
 from gateway.errors import GatewayError, ImageNotFound, MethodNotAllowed, UnknownUrl
 from gateway.jobs.reception import CallerLeft
+from gateway.openai.admission import facts_of
 from gateway.openai.bodies import ClientGone
 from gateway.openai.delivery import PictureResponse
 from gateway.openai.door import GenerationEndpoint
 from gateway.openai.paths import CanonicalPaths
 from gateway.openai.responses import render_error
-from gateway.openai.serving import Desk, ImagesEndpoint, base_url, facts_of, hang_up
-from gateway.openai.terms import Terms
-from gateway.openai.tokens import token_of
-from gateway.translate.plan import find_model
+from gateway.openai.serving import Desk, ImagesEndpoint, base_url, hang_up
+from gateway.translate.model import ModelCard
+from gateway.translate.plan import Rules, find_model
 
 # Clients want an integer; a model's real date is nowhere told (2026-04-21).
 _MODEL_CREATED = 1_776_729_600
@@ -79,8 +80,8 @@ class SmallEndpoints:
         self._desk = desk
 
     async def models(self, request: Request) -> Response:
-        """``GET /v1/models``: the configured models, then their aliases."""
-        models = self._admitted(request).rules.models
+        """``GET /v1/models``: the models that the key may ask for, then their aliases."""
+        _, models = await self._admitted(request)
         names = dict.fromkeys(models)
         for card in models.values():
             names.update(dict.fromkeys(card.aliases))
@@ -88,17 +89,16 @@ class SmallEndpoints:
 
     async def model(self, request: Request) -> Response:
         """``GET /v1/models/{id}``. Raises: ModelNotFound for names that the list does not have."""
-        rules = self._admitted(request).rules
+        rules, models = await self._admitted(request)
         name = request.path_params["name"]
-        find_model(name, replace(rules, unknown_models="refuse"))
+        find_model(name, replace(rules, models=models, unknown_models="refuse"))
         return JSONResponse(_model(name))
 
-    def _admitted(self, request: Request) -> Terms:
-        """The terms the request is served on. Raises: Unauthenticated."""
-        facts, terms = facts_of(request.scope), self._desk.terms.now
-        facts.route = "models"
-        facts.key_name = terms.keys.identify(token_of(request.headers)).name
-        return terms
+    async def _admitted(self, request: Request) -> tuple[Rules, Mapping[str, ModelCard]]:
+        """The rules, and the models its key may ask for. Raises: Unauthenticated, RateLimited."""
+        facts_of(request.scope).route = "models"
+        terms, key = await self._desk.admission.admit(request)
+        return terms.rules, visible(key, terms.rules)
 
 
 class PictureEndpoint:

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from gateway.access import permissions
 from gateway.access.keys import Key
 from gateway.clock import Clock
 from gateway.config.sections import Deadlines
@@ -24,14 +24,13 @@ from gateway.jobs.board import Outcome
 from gateway.jobs.deadlines import callers_deadline, own_deadline
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.wish import Wish
+from gateway.openai.admission import Admission, facts_of
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.links import BaseUrls
-from gateway.openai.ratelimits import standing_headers
 from gateway.openai.requests import Reading, read_request
 from gateway.openai.responses import Result, note_header, segments, task_header
-from gateway.openai.terms import CurrentTerms, Terms
-from gateway.openai.tokens import token_of
+from gateway.openai.terms import Terms
 from gateway.translate.model import Kind, Note, Plan, note
 from gateway.translate.money import reservations
 from gateway.translate.plan import make_plan
@@ -41,7 +40,7 @@ from gateway.translate.plan import make_plan
 class Desk:
     """What serving needs, built once by the app."""
 
-    terms: CurrentTerms
+    admission: Admission
     reading: Reading
     reception: Reception
     shelf: Shelf
@@ -69,10 +68,7 @@ class ImagesEndpoint:
         arrived = self._desk.clock.monotonic()
         request, facts = Request(scope, receive), facts_of(scope)
         facts.route = self._route
-        terms = self._desk.terms.now
-        key = terms.keys.identify(token_of(request.headers))
-        facts.key_name = key.name
-        facts.standing = partial(self._standing, key)
+        terms, key = await self._desk.admission.admit(request)
         retry = is_retry(request.headers)
         returning = retry or "idempotency-key" in request.headers
         await self._desk.reception.look_ahead(key.name, key.limits, key.weight, returning=returning)
@@ -94,9 +90,6 @@ class ImagesEndpoint:
                     await self._desk.reception.delivered(visit.job_id)
         facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
 
-    async def _standing(self, key: Key) -> dict[str, str]:
-        return standing_headers(await self._desk.reception.standing(key.name, key.limits))
-
     async def _wish(self, request: Request, terms: Terms, key: Key, arrived: float) -> Wish:
         """Read and plan it. A refused request leaves nothing on disk."""
         facts = facts_of(request.scope)
@@ -114,7 +107,8 @@ class ImagesEndpoint:
         if asked.requested_model is None and deployment:
             asked = replace(asked, requested_model=deployment)
         try:
-            plan = make_plan(asked, terms.rules)
+            plan = make_plan(asked, permissions.rules_for(key, terms.rules))
+            permissions.check(key, plan)
             named = idempotency_key(request.headers)
         except BaseException:
             await received.spool.discard()
@@ -181,12 +175,6 @@ def base_url(base_urls: BaseUrls, request: Request) -> str:
     """Where a request's links to pictures point."""
     peer = request.client.host if request.client else None
     return base_urls.base_url(request.url.scheme, peer, request.headers)
-
-
-def facts_of(scope: Scope) -> RequestFacts:
-    """The request's facts, as the middleware put them there."""
-    facts: RequestFacts = scope["state"]["facts"]
-    return facts
 
 
 @contextlib.asynccontextmanager

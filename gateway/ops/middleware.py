@@ -139,6 +139,7 @@ class _Exchange:
             left_early=self.left_early and not self._complete,
             client_request_id=facts.client_request_id,
             key_name=facts.key_name,
+            key_fault=facts.key_fault,
             route=facts.route,
             model=facts.model,
             n=facts.n,

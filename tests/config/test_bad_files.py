@@ -23,6 +23,11 @@ NO_POSTGRES = (
 )
 DEFAULT = "requests.default_model:"
 NO_MODEL = "neither a model nor an alias"
+NO_CREDENTIAL = "is required (or key_file, or id and sha256)"
+KEY_NAMES = (
+    "name, key, id, sha256, expires, disabled, also, models, max_tier, max_quality, max_n, "
+    "weight, limits, key_file"
+)
 PLAIN_HTTP = "must start with https://; plain http is for this machine only"
 
 REQUIRED = """
@@ -549,7 +554,7 @@ KEYS = [
     Bad(
         "a name without a key",
         VENDOR + "keys:\n  - name: a\n",
-        ["3: keys[0].key: is required (or key_file)"],
+        [f"3: keys[0].key: {NO_CREDENTIAL}"],
         whole=True,
     ),
     Bad(
@@ -615,7 +620,7 @@ KEYS = [
     Bad(
         "a key as a name",
         VENDOR + "keys:\n  - {sk-hunter2: a, name: a, key: abcdefgh}\n",
-        ["3: keys[0].…: unknown name; known here: name, key, weight, limits, key_file"],
+        [f"3: keys[0].…: unknown name; known here: {KEY_NAMES}"],
         whole=True,
     ),
     Bad(

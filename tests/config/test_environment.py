@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.config.loader import Loaded
 
@@ -109,11 +110,11 @@ def test_keys_are_changed_and_added_by_number(load_text: Load) -> None:
 
     loaded = load_text("", environ)
 
-    keys = [(key.name, key.key.get_secret_value()) for key in loaded.config.keys]
+    keys = [(key.name, key.key) for key in loaded.config.keys]
     assert keys == [
-        ("studio", "12345678"),
-        ("second", "sk-second"),
-        ("third", "sk-third"),
+        ("studio", SecretStr("12345678")),
+        ("second", SecretStr("sk-second")),
+        ("third", SecretStr("sk-third")),
     ]
     assert loaded.config.keys[1].limits.concurrent == 3
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from gateway.config.faults import ConfigFaults
 from gateway.config.loader import MAX_BYTES, Loaded, load
@@ -68,7 +69,7 @@ images:   {folder: data/images, lifetime: 24h}
     config = load_text(text, environ, needed=False).config
 
     assert config.upstream.api_key.get_secret_value() == "sk-vendor"
-    assert config.keys[0].key.get_secret_value() == "sk-studio"
+    assert config.keys[0].key == SecretStr("sk-studio")
     assert config.keys[0].limits.concurrent == 8
     assert config.images.lifetime == 86_400
 
@@ -132,7 +133,7 @@ def test_an_empty_variable_is_no_key(told: Faults) -> None:
         "upstream: {api_key: ${X}}\nkeys: [{name: a, key: ${X}}]\n", {"X": ""}, needed=False
     ) == [
         "config.yaml:1: upstream.api_key: must not be empty",
-        "config.yaml:2: keys[0].key: must not be empty",
+        "config.yaml:2: keys[0].key: is required (or key_file, or id and sha256)",
     ]
 
 
@@ -240,7 +241,7 @@ def test_without_a_file_the_environment_can_hold_everything() -> None:
 
     loaded = load(None, environ)
 
-    assert loaded.config.keys[0].key.get_secret_value() == "sk-studio"
+    assert loaded.config.keys[0].key == SecretStr("sk-studio")
     assert loaded.sources["keys[0].key"] == "GATEWAY__KEYS"
 
 

@@ -7,9 +7,10 @@ import typing
 import pytest
 
 from gateway.config import reference, yaml12
+from gateway.config.kinds import Section
 from gateway.config.listing import entries
 from gateway.config.loader import load
-from gateway.config.sections import Config, Section, Simulator
+from gateway.config.sections import Config, Simulator
 from gateway.config.shape import leaves, render, settings, slot
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -33,9 +34,9 @@ def named(node: yaml12.Node | None, prefix: str = "") -> typing.Iterator[str]:
         for name, entry in node.entries.items():
             part = "<name>" if prefix == "models." else name
             yield from named(entry, f"{prefix}{part}.")
-    elif isinstance(node, yaml12.Items) and prefix == "keys.":
+    elif isinstance(node, yaml12.Items) and prefix in {"keys.", "keys[].also."}:
         for entry in node.nodes:
-            yield from named(entry, "keys[].")
+            yield from named(entry, f"{prefix.removesuffix('.')}[].")
     else:
         yield prefix.removesuffix(".")
 
@@ -53,7 +54,7 @@ def test_the_example_loads_and_holds_the_defaults() -> None:
     changed = {
         render(leaf.path)
         for leaf in leaves(loaded.config)
-        if leaf.value != kept[render(leaf.path)] and leaf.path[0] != "keys"
+        if leaf.path[0] != "keys" and leaf.value != kept[render(leaf.path)]
     }
     assert changed == {"upstream.api_key"}
     assert "default" not in loaded.sources.values()
@@ -177,6 +178,8 @@ def test_the_schema_allows_what_the_loader_does() -> None:
     assert "api_key_file" in upstream["properties"]
     assert upstream["anyOf"] == [{"required": ["api_key"]}, {"required": ["api_key_file"]}]
     assert key["required"] == ["name"]
+    ways = [{"required": ["key"]}, {"required": ["key_file"]}, {"required": ["id", "sha256"]}]
+    assert key["anyOf"] == schema["$defs"]["Credential"]["anyOf"] == ways
     assert "token_file" in schema["$defs"]["Ops"]["properties"]
     assert port["anyOf"][0] == {"maximum": 65535, "minimum": 0, "type": "integer"}
     assert re.search(port["anyOf"][1]["pattern"], "${PORT:-1}")

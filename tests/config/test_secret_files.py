@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.config.loader import Loaded
 from gateway.config.secret_files import MAX_BYTES
@@ -32,7 +33,7 @@ def test_every_secret_can_lie_in_a_file_and_is_stripped(load_text: Load) -> None
     loaded = load_text(FILES, needed=False)
 
     assert loaded.config.upstream.api_key.get_secret_value() == "sk-vendor"
-    assert loaded.config.keys[0].key.get_secret_value() == "sk-studio"
+    assert loaded.config.keys[0].key == SecretStr("sk-studio")
     assert loaded.config.ops.token is not None
     assert loaded.config.ops.token.get_secret_value() == "t0ken"
     assert loaded.sources["upstream.api_key"] == "config.yaml:2, vendor"

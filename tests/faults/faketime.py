@@ -6,10 +6,12 @@ monotonic clock is left alone: a set wall clock is what is imitated.
 """
 
 import asyncio
+import json
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from tests.repo.source import ROOT
@@ -53,6 +55,12 @@ class Wall:
         new = self._file.with_suffix(".new")
         new.write_text(f"{self.offset:+d}\n", encoding="ascii")
         new.replace(self._file)  # so that half a number is never read
+
+
+def told_time(log: Path) -> float:
+    """What the last line of a process's log says of the time."""
+    last = json.loads(log.read_text("utf-8").splitlines()[-1])
+    return datetime.fromisoformat(last["timestamp"]).timestamp()
 
 
 async def faketime(folder: Path) -> Wall:

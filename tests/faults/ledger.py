@@ -15,6 +15,7 @@ SELECT tasks.task_id, tasks.upstream_id, tasks.state, tasks.accepted_at, jobs.jo
 FROM tasks JOIN jobs ON jobs.job_id = tasks.job_id ORDER BY tasks.number
 """
 _PICTURES = "SELECT task_id, token FROM pictures"
+_SPENT = "SELECT key_name, sum(images), sum(cost) FROM spent GROUP BY key_name"
 _UNFINISHED = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
 
 
@@ -48,6 +49,12 @@ def unfinished(path: Path) -> int:
     with _opened(path) as ledger:
         (number,) = ledger.execute(_UNFINISHED).fetchone()
         return int(number)
+
+
+def spent(path: Path) -> dict[str, tuple[int, int]]:
+    """Each key's pictures and micro-dollars, of all days. Raises: sqlite3.Error."""
+    with _opened(path) as ledger:
+        return {name: (images, cost) for name, images, cost in ledger.execute(_SPENT)}
 
 
 @contextlib.contextmanager

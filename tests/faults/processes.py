@@ -65,8 +65,16 @@ async def serving(
     variables: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Program]:
-    """The gateway; ``changes`` are sections, ``within`` a command that is given its command."""
-    upstream = {"base_url": vendor.url, "api_key": "simulated", "breaker": {"least": 1_000_000}}
+    """The gateway; ``changes`` are sections, ``within`` a command that is given its command.
+
+    A change of a section is made within it; one of a list, such as ``keys``, replaces it.
+    """
+    upstream = {
+        "base_url": vendor.url,
+        "api_key": "simulated",
+        "breaker": {"least": 1_000_000},
+        "max_tasks": 10_000,
+    }
     sections: dict[str, Any] = {
         "server": {"port": 0},
         "ops": {"port": 0},
@@ -75,7 +83,10 @@ async def serving(
         "state": {"url": f"sqlite:///{folder / 'state.db'}"},
         "keys": [{"name": "studio", "key": KEY}],
     }
-    sections |= {name: {**sections.get(name, {}), **more} for name, more in changes.items()}
+    sections |= {
+        name: more if isinstance(more, list) else {**sections.get(name, {}), **more}
+        for name, more in changes.items()
+    }
     (folder / "config.yaml").write_text(json.dumps(sections), encoding="utf-8")
     command = ("serve", "--config", "config.yaml")
     async with _running(folder, "gateway", command, within, variables or {}) as (child, said):

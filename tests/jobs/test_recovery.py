@@ -369,7 +369,7 @@ class Full:
         self.house, self.names = house, names
         self.record, self.add = house.store.record, house.store.add_job
         house.store.record = self._record  # type: ignore[method-assign, assignment]
-        house.store.add_job = self._add  # type: ignore[method-assign, assignment]
+        house.store.add_job = self._add  # type: ignore[method-assign]
 
     async def _record(self, event: TaskEvent, *rest: object) -> None:
         if type(event).__name__ in self.names:

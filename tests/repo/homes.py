@@ -11,7 +11,7 @@ from tests.repo.source import Module, imports, within
 HOMES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("gateway.images", "gateway.simulator.pictures", "gateway.simulator.lettering"),
     "aiohttp": ("gateway.web",),
-    "cachetools": ("gateway.upstream",),
+    "cachetools": ("gateway.upstream", "gateway.access.failures"),
     "click": ("gateway.cli",),
     "httptools": ("gateway.server",),
     "httpx": ("gateway.web",),

@@ -5,6 +5,7 @@ import pytest
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
 from tests.clocks import FakeClock
+from tests.state.accounting import AccountingContract
 from tests.state.contract import StoreContract
 from tests.state.rows import Ledger
 
@@ -18,4 +19,8 @@ async def memory(request: pytest.FixtureRequest, ledger: Ledger) -> AsyncIterato
 
 
 class TestEveryStore(StoreContract):
+    pass
+
+
+class TestEveryStoreCounts(AccountingContract):
     pass

@@ -1,7 +1,10 @@
-"""Any history that the table of states allows is remembered alike, in memory and in a file."""
+"""Any history that the table of states allows is remembered alike, in memory and in a file, and
+what the keys have used is what the rows in the file come to.
+"""
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from gateway.config.sections import Limits
 from gateway.config.sections import State as Section
 from gateway.events import (
     FINAL,
@@ -33,11 +37,20 @@ from gateway.events import (
     State,
     Succeeded,
     TaskEvent,
+    TaskFailed,
 )
 from gateway.jobs.machine import TABLE
-from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
+from gateway.state.base import (
+    NO_LIMITS,
+    Failure,
+    IdempotencyKeyTaken,
+    JobRow,
+    LimitReached,
+    Store,
+    TaskRow,
+)
 from gateway.state.memory import MemoryStore
-from tests.clocks import FakeClock
+from tests.state.audits import Sums, sums_in_books, sums_of_rows
 from tests.state.rows import QUICK, Ledger, a_job, a_picture
 
 T = TypeVar("T")
@@ -45,6 +58,17 @@ KEYS = ("studio", "press")
 PRINTS = (b"one", b"two")
 WORDS = ("k", "l")
 TEXT = st.text(max_size=8)
+COSTS = st.sampled_from([0, 40_000])
+TOLD = st.none() | st.sampled_from(["0", "0.01", "0.1", "nothing"])
+# No rates: what is given back of them is written down later.
+LIMITS = st.sampled_from(
+    [
+        NO_LIMITS,
+        Limits(concurrent=4),
+        Limits(images_per_day=6),
+        NO_LIMITS.model_copy(update={"cost_per_day": 160_000, "cost_per_month": 300_000}),
+    ]
+)
 
 
 class Histories(RuleBasedStateMachine):
@@ -54,13 +78,14 @@ class Histories(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(dir=QUICK)
         self.ledger = Ledger(Path(self.folder.name) / "state.db")
         self.file = self.ledger.store(Section())
-        self.memory = MemoryStore(FakeClock())
+        self.memory = MemoryStore(self.ledger.clock)
         self.run(self.file.open())
         self.now = 1_000.0
         self.tasks: dict[str, list[TaskRow]] = {}
         self.over: set[str] = set()
         self.names: list[str] = ["nobody"]
         self.tokens: list[str] = ["none"]
+        self.forgotten: Sums = Counter()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -73,6 +98,8 @@ class Histories(RuleBasedStateMachine):
                 answers.append(self.run(getattr(store, name)(*given, **named)))
             except IdempotencyKeyTaken as taken:
                 answers.append(("taken", taken.job_id))
+            except LimitReached as reached:
+                answers.append((reached.name, reached.used, reached.asked, reached.until))
         assert answers[0] == answers[1], name
         answer: object = answers[0]
         return answer
@@ -81,10 +108,10 @@ class Histories(RuleBasedStateMachine):
         self.now += 1.0
         return self.now
 
-    def some_task(self, job: str, place: int) -> TaskRow:
+    def some_task(self, place: int, cost: int) -> TaskRow:
         name = f"task_{len(self.names)}"
         self.names.append(name)
-        return TaskRow(name, place)
+        return TaskRow(name, place, reserved=cost)
 
     def row(self, name: str) -> JobRow:
         job = self.run(self.memory.job(name))
@@ -96,19 +123,29 @@ class Histories(RuleBasedStateMachine):
         fingerprint=st.sampled_from(PRINTS),
         word=st.none() | st.sampled_from(WORDS),
         size=st.integers(1, 3),
+        cost=COSTS,
+        limits=LIMITS,
         replacing=st.booleans(),
     )
     def add(
-        self, key: str, fingerprint: bytes, word: str | None, size: int, *, replacing: bool
+        self,
+        key: str,
+        fingerprint: bytes,
+        word: str | None,
+        size: int,
+        cost: int,
+        limits: Limits,
+        *,
+        replacing: bool,
     ) -> None:
         name = f"job_{len(self.names)}"
         self.names.append(name)
-        tasks = [self.some_task(name, place) for place in range(size)]
+        tasks = [self.some_task(place, cost) for place in range(size)]
         job = a_job(name, *(task.task_id for task in tasks), key=key, idempotency_key=word)
-        job = replace(job, fingerprint=fingerprint, created_at=self.later())
+        job = replace(job, tasks=tuple(tasks), fingerprint=fingerprint, created_at=self.later())
         holder = self.run(self.memory.keyed(key, word)) if replacing and word else None
         former = None if holder is None else holder.job_id
-        if self.both("add_job", job, instead_of=former) is None:
+        if self.both("add_job", job, limits=limits, instead_of=former) is None:
             self.tasks[name] = tasks
 
     @precondition(lambda self: self.tasks)
@@ -141,8 +178,8 @@ class Histories(RuleBasedStateMachine):
             name = data.draw(st.sampled_from(["twice", f"v_{task}", *self.names]))
             self.names.append(name)
             common["upstream_id"] = st.just(name)
-        if kind is Succeeded:
-            common["cost_usd"] = st.none() | st.sampled_from(["0.01", "0.1"])
+        if kind in {Succeeded, TaskFailed}:
+            common["cost_usd"] = TOLD
         return data.draw(st.builds(kind, **common))
 
     @precondition(lambda self: self.tasks)
@@ -154,19 +191,23 @@ class Histories(RuleBasedStateMachine):
         self.over.add(name)
 
     @precondition(lambda self: self.over)
-    @rule(data=st.data(), fingerprint=st.sampled_from(PRINTS))
-    def reopen(self, data: st.DataObject, fingerprint: bytes) -> None:
+    @rule(data=st.data(), fingerprint=st.sampled_from(PRINTS), cost=COSTS, limits=LIMITS)
+    def reopen(self, data: st.DataObject, fingerprint: bytes, cost: int, limits: Limits) -> None:
+        """Without limits where there is nothing new."""
         name = data.draw(st.sampled_from(sorted(self.over)))
-        self.over.remove(name)
-        for place, task in enumerate(self.tasks[name]):
-            if task.state in FINAL - {State.DONE}:
-                self.tasks[name][place] = self.some_task(name, place)
+        tasks = [
+            self.some_task(place, cost) if task.state in FINAL - {State.DONE} else task
+            for place, task in enumerate(self.tasks[name])
+        ]
         row = self.row(name)
         old = {task.task_id: task for task in row.tasks}
-        tasks = tuple(old.get(task.task_id, task) for task in self.tasks[name])
+        rows = tuple(old.get(task.task_id, task) for task in tasks)
         plan = a_job(name, *(task.task_id for task in tasks)).plan
-        again = replace(row, tasks=tasks, fingerprint=fingerprint, plan=plan, give_up=self.later())
-        self.both("reopen", again)
+        again = replace(row, tasks=rows, fingerprint=fingerprint, plan=plan, give_up=self.later())
+        given = None if tasks == self.tasks[name] else limits
+        if self.both("reopen", again, limits=given) is None:
+            self.over.remove(name)
+            self.tasks[name] = tasks
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data(), kind=st.sampled_from([JobDelivered, JobClaimed, JobJoined]))
@@ -191,7 +232,13 @@ class Histories(RuleBasedStateMachine):
             if (self.row(name).ended_at or 0.0) < before:
                 del self.tasks[name]
                 self.over.remove(name)
+        rows = sums_of_rows(self.ledger.path)
         self.both("prune", before)
+        self.forgotten += rows - sums_of_rows(self.ledger.path)
+
+    @rule(hours=st.integers(1, 30))
+    def wait(self, hours: int) -> None:
+        self.ledger.clock.now += hours * 3_600.0
 
     @rule()
     def start_again(self) -> None:
@@ -204,6 +251,10 @@ class Histories(RuleBasedStateMachine):
     def agree(self) -> None:
         self.both("unfinished")
         self.both("claimed")
+        for key in KEYS:
+            self.both("standing", key, NO_LIMITS)
+        rows = sums_of_rows(self.ledger.path)
+        assert sums_in_books(self.ledger.path) == rows + self.forgotten
 
     def compare(self) -> None:
         for name in self.names:

@@ -6,16 +6,14 @@ how the clock is made to jump.
 
 import asyncio
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import SystemClock
 from tests.faults.asking import SERVED, End, Hasty, asking, generated, misshapen
-from tests.faults.faketime import Wall, faketime
+from tests.faults.faketime import Wall, faketime, told_time
 from tests.faults.processes import PATIENCE, Vendor, serving, simulating
 from tests.faults.proving import Assignment, Findings, Proof
 
@@ -124,14 +122,8 @@ async def _trial(scene: _Scene, number: int) -> None:
     _hold_time(f"{where}, deadline", await ours, _DEADLINE, findings)
     await _compare(scene, where, [f"{prompt} of {number}" for prompt in prompts])
     findings.count("trials")
-    if abs(_told_time(scene.log) - _CLOCK.wall() - scene.wall.offset) > PATIENCE:
+    if abs(told_time(scene.log) - _CLOCK.wall() - scene.wall.offset) > PATIENCE:
         findings.breach(f"{where}: the process has not seen it: nothing proven")
-
-
-def _told_time(log: Path) -> float:
-    """What the process's last line says of the time."""
-    last = json.loads(log.read_text("utf-8").splitlines()[-1])
-    return datetime.fromisoformat(last["timestamp"]).timestamp()
 
 
 async def _bought(scene: _Scene) -> list[str]:
