@@ -25,6 +25,7 @@ _ENVELOPE = {"message", "type", "param", "code"}
 _OK = 200
 _LONGEST_HINT = 60
 _LARGEST = 16_000_000
+_STALE = 5.0  # seconds; a gateway ends a connection that is idle for long
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,19 @@ class Lines:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._idle: list[Line] = []
+        self._clock = SystemClock()
+        self._idle: list[tuple[float, Line]] = []
 
     async def ask(self, wish: Wish, *, key: str = KEY) -> Answer:
         """Ask on a connection of one's own meanwhile. Raises: as ``Line``."""
-        line = self._idle.pop() if self._idle else await Line.opened(self._url)
+        line = await self._line()
         try:
             answer = await line.ask(wish, key=key)
         except BaseException:
             line.slam()
             raise
         if line.open:
-            self._idle.append(line)
+            self._idle.append((self._clock.monotonic(), line))
         else:
             line.hang_up()
         return answer
@@ -140,4 +142,10 @@ class Lines:
     def hang_up(self) -> None:
         """End all that are idle."""
         while self._idle:
-            self._idle.pop().hang_up()
+            self._idle.pop()[1].hang_up()
+
+    async def _line(self) -> Line:
+        """The one that was used last; those that the gateway may be about to end are ended first."""
+        if self._idle and self._clock.monotonic() - self._idle[-1][0] > _STALE:
+            self.hang_up()
+        return self._idle.pop()[1] if self._idle else await Line.opened(self._url)
