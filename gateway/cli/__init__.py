@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "Run the gateway until SIGTERM or SIGINT.",
     "check": "Print the effective configuration, or everything that is wrong with it.",
     "tasks": "Look into the ledger: jobs, what became of them, their pictures.",
+    "keys": "Make client keys, and list those there are.",
     "simulate": "Run the simulated vendor alone.",
     "doctor": "Try the vendor, the key and this machine, and say what is wrong.",
 }
