@@ -145,7 +145,7 @@ class Lines:
             self._idle.pop()[1].hang_up()
 
     async def _line(self) -> Line:
-        """The one that was used last; those that the gateway may be about to end are ended first."""
+        """The one that was used last; none that the gateway may just be ending."""
         if self._idle and self._clock.monotonic() - self._idle[-1][0] > _STALE:
             self.hang_up()
         return self._idle.pop()[1] if self._idle else await Line.opened(self._url)

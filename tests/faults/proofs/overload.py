@@ -24,9 +24,9 @@ from tests.faults.wishes import Wish
 _TIMES = 10
 _FEW = 10  # trials (seconds), up to which it is a light run: nothing about times is asserted
 _MOST, _SECONDS = 8, 0.3  # the vendor: tasks at once, and what it takes over each
-_WAITING = 40  # requests that may queue
+_WAITING, _WAITING_LIGHT = 40, 12  # requests that may queue
 _LEAST_GOODPUT, _SLOWEST_REFUSAL, _LONGEST_RECOVERY = 0.95, 0.1, 5.0
-_NORMAL = 5  # requests, one after another, by which is known what is usual
+_NORMAL = 3  # requests, one after another, by which is known what is usual
 _UNUSUAL = 2.0  # times the longest of them
 _SHARE = 0.3  # of the time, for measuring what can be served
 _STEP = 0.01
@@ -60,14 +60,15 @@ async def overload(assignment: Assignment) -> Findings:
     """Trials are seconds of overload."""
     findings = Findings()
     upstream = {"max_tasks": _MOST, "polling": {"scale": 0.05}}
-    queue = {"requests": _WAITING, "time": 20}
     timed = assignment.trials > _FEW
+    waiting = _WAITING if timed else _WAITING_LIGHT
+    queue = {"requests": waiting, "time": 20}
     async with supervising(assignment.folder, upstream=upstream, queue=queue) as supervisor:
         await supervisor.start_ready(warm=not timed)
         await supervisor.vendor.takes(_SECONDS)
         run = _Run(supervisor, Lines(supervisor.url))
         usual = max([(await run.ask()).seconds for _ in range(_NORMAL)])
-        knee = await _knee(run, _SHARE * assignment.trials)
+        knee = await _knee(run, _MOST + waiting // 2, _SHARE * assignment.trials)
         assignment.tell(f"{knee:.1f} a second can be served")
         begun = clock.monotonic()
         spent = _spent(supervisor)
@@ -87,7 +88,7 @@ async def overload(assignment: Assignment) -> Findings:
     return findings
 
 
-async def _knee(run: _Run, seconds: float) -> float:
+async def _knee(run: _Run, callers: int, seconds: float) -> float:
     """Answers a second, where there are always some more waiting than can be served at once."""
     over = False
 
@@ -96,7 +97,7 @@ async def _knee(run: _Run, seconds: float) -> float:
             await run.ask()
 
     async with asyncio.TaskGroup() as users:
-        for _ in range(_MOST + _WAITING // 2):
+        for _ in range(callers):
             users.create_task(one())
         await clock.sleep(min(1.0, seconds))  # until the queue is as it will be
         begun = clock.monotonic()
