@@ -135,14 +135,14 @@ async def ten_keys(assignment: Assignment) -> Findings:
     return findings
 
 
-def _limits(key: _Key, long: bool) -> Mapping[str, int | str]:  # noqa: FBT001 - one of two runs
+def _limits(key: _Key, long: bool) -> Mapping[str, int | str]:
     return key.limits if long or key.quick is None else key.quick
 
 
 async def _load(
     assignment: Assignment, keys: Sequence[_Key], customers: Sequence[Customer]
 ) -> float:
-    """Users who ask again as soon as they were told, until the time is over; the seconds it took."""
+    """Users who ask again as soon as they were told, until the time is over; how long it was."""
     begun = _CLOCK.monotonic()
     until = begun + assignment.trials
 
@@ -223,7 +223,7 @@ def _hold_purchases(trial: _Trial) -> None:
 
 
 def _hold_errors(trial: _Trial) -> None:
-    """A limit that frees soon is retried by the SDK; one that does not is told at once, with when."""
+    """What frees soon is retried by the SDK; what does not is told at once, and when it does."""
     findings, refused = trial.findings, trial.customer.refused()
     for asked in trial.customer.asked:
         sendings = refused.get(asked.wish.name, [])
@@ -237,7 +237,7 @@ def _hold_errors(trial: _Trial) -> None:
             known = type(asked.error).__name__ == "RateLimitError" and _MOMENT.search(told)
             if not known or len(final) != 1 or sendings[-1].retry_after is not None:
                 trial.breach(f"{asked.wish.name}: {len(final)} times {told}")
-        elif asked.code != "rate_limit_exceeded" or final or len(sendings) != 3:  # noqa: PLR1714
+        elif asked.code != "rate_limit_exceeded" or final or len(sendings) != 3:
             trial.breach(f"{asked.wish.name}: {asked.error} after {len(sendings)} times 429")
         elif trial.key.users == 1:
             trial.breach(f"{asked.wish.name}: alone, and a told wait was not enough: {asked.error}")
@@ -288,7 +288,8 @@ def _beyond_budgets(trial: _Trial, days: int) -> Iterator[str]:
 def _hold_near(trial: _Trial, seconds: float) -> None:
     """Who asks for more gets what is allowed, not less: the smallest of what its rates allow."""
     limits, n = trial.limits, trial.key.n
-    if _has_budget(limits) or "concurrent" in limits or not limits:
+    # One user alone asks no faster than it is answered: what counts there are the told waits.
+    if _has_budget(limits) or "concurrent" in limits or not limits or trial.key.users == 1:
         return
     allowed = []
     if (limit := limits.get("requests_per_minute")) is not None:
@@ -324,7 +325,7 @@ PROOFS = (
     Proof(
         "R20",
         "ten_keys",
-        "Ten keys ask for more than they may: each gets its limit, none more, and pays what it got.",
+        "Ten keys ask for more than they may: each gets its limit, not more, and pays for that.",
         light=2,
         full=300,
         run=ten_keys,
