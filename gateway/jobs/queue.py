@@ -31,7 +31,6 @@ _FULL = "Too many requests are waiting already. Nothing was bought, and nothing 
 _LONGEST_HINT = 60.0
 _REFRESHED = 1.0  # seconds between two tellings of everybody's place
 _SEEN = 50
-_A_TASK = 30.0  # seconds at the vendor, before any was seen
 
 
 class Turn(Enum):
@@ -341,9 +340,9 @@ class Queue:
         """Until the turn of somebody who has so many before them."""
         by_submits = self._submits.wait() + ahead * self._submits.gap
         free = self._most - len(self._slots)
-        if ahead < free:
+        if ahead < free or not self._stays:  # while nothing is known, nobody is refused by a guess
             return by_submits
-        stay = sum(self._stays) / len(self._stays) if self._stays else _A_TASK
+        stay = sum(self._stays) / len(self._stays)
         return max(by_submits, (ahead - free + 1) * stay / self._most)
 
     def _refresh(self) -> None:
