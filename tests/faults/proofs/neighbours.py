@@ -5,6 +5,7 @@ The flood is a process of its own; gateway, vendor and both of them share one ma
 """
 
 import asyncio
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -136,7 +137,7 @@ async def _ask_on(quiet: Customer, wishes: int) -> None:
 
 
 def _hold_order(findings: Findings, tasks: list[dict[str, Any]], log: Path) -> None:
-    """Between two turns of the quiet one's, one of its wishes waiting all the while, few others'."""
+    """Between two turns of the quiet one's, while one of its wishes waits, are few others'."""
     place: dict[tuple[str, str], int] = {}
     quiet = set()
     for number, line in enumerate(log.read_text("utf-8").splitlines()):
@@ -147,7 +148,7 @@ def _hold_order(findings: Findings, tasks: list[dict[str, Any]], log: Path) -> N
                 quiet.add(told["task_id"])
     bought = [task["client_business_id"] for task in tasks]
     theirs = [number for number, task_id in enumerate(bought) if task_id in quiet]
-    for last, following in zip(theirs, theirs[1:], strict=False):
+    for last, following in itertools.pairwise(theirs):
         queued = place.get(("task_queued", bought[following]))
         had_turn = place.get(("task_unqueued", bought[last]))
         if queued is None or had_turn is None or queued > had_turn:

@@ -1,7 +1,7 @@
-"""Ten keys with different limits, all asking for more than they may: each gets what it may, exactly.
+"""Ten keys with different limits, all asking for more than they may: each gets what it may.
 
-Owns: who they are, how much each asks for, and what its limit allows at any time. Must not know: how
-limits are counted. A trial is a second of load.
+Owns: who they are, how much each asks for, and what its limit allows at any time. Must not know:
+how limits are counted. A trial is a second of load.
 """
 
 import asyncio
