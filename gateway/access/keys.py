@@ -68,9 +68,9 @@ class Keys:
     def __init__(self, sections: Iterable[Section]) -> None:
         self._by_id: dict[str, _Entry] = {}
         self._by_digest: dict[str, _Entry] = {}
-        self._names: list[str] = []
+        self._limits: dict[str, Limits] = {}
         for section in sections:
-            self._names.append(section.name)
+            self._limits[section.name] = section.limits
             for key_id, entry in _entries(section):
                 self._by_digest[entry.digest] = entry
                 if key_id is not None:
@@ -78,7 +78,11 @@ class Keys:
                     self._by_id[key_id] = replace(entry, key=strong)
 
     def __repr__(self) -> str:
-        return f"Keys({self._names})"
+        return f"Keys({list(self._limits)})"
+
+    def limits_of(self, name: str) -> Limits | None:
+        """The limits of a key by its name, if there is such a key."""
+        return self._limits.get(name)
 
     def identify(self, token: str | None, now: float) -> Key:
         """Whose token this is; ``now`` is wall-clock time.

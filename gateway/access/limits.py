@@ -40,6 +40,14 @@ def refusal(reached: LimitReached, wall: float, soonest: float) -> RequestError:
     return QuotaExceeded(f"{_quota(reached, what)} {_freed(until)}")
 
 
+def put_off(reached: LimitReached) -> RateLimited:
+    """The error for a request that may be for what is paid already: it should come back for it."""
+    wait = min(SOON, reached.wait or 1.0)
+    told = f"limit {reached.limit}"
+    message = _limited(_WORDS[reached.name], told, wait)
+    return RateLimited(message, retry_after=wait, come_back=True)
+
+
 def _limited(what: str, told: str, wait: float) -> str:
     return f"Rate limit reached for this key on {what}: {told}. Please try again in {wait:.3g}s."
 

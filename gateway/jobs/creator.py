@@ -213,7 +213,7 @@ class Creator:
         Where the vendor has put us off, this task (``throttled``) or the account, that is the
         reason told.
         """
-        turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
+        turn = await self._turn(job, task)
         if self.closed:
             raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
         if job.error is not None:
@@ -243,6 +243,13 @@ class Creator:
         await self._drop(job, task, "creates keep failing")
         message = "The image service keeps failing." + NOTHING
         raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=leave)
+
+    async def _turn(self, job: Job, task: LiveTask) -> Turn:
+        """Wait for a turn; in the very moment it was given up, somebody may have come back."""
+        while True:
+            turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
+            if turn is not Turn.MOOT or self._is_moot(job, task):
+                return turn
 
     def _is_moot(self, job: Job, task: LiveTask) -> bool:
         """Whether nothing should be bought any more."""

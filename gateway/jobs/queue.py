@@ -31,6 +31,7 @@ _FULL = "Too many requests are waiting already. Nothing was bought, and nothing 
 _LONGEST_HINT = 60.0
 _REFRESHED = 1.0  # seconds between two tellings of everybody's place
 _SEEN = 50
+_LOOK = 10.0  # seconds until a waiting one looks again how long it may
 
 
 class Turn(Enum):
@@ -123,17 +124,28 @@ class Queue:
             raise self.overloaded(expected)
 
     def enter(self, job: Job, tasks: int) -> None:
-        """Take a request in; so many of its tasks will ask for a turn. Raises: Overloaded.
-
-        Where there is no room, the newest of the key that has most gives way to one that has less.
-        """
+        """Take a request in; so many of its tasks will ask for a turn. Raises: Overloaded."""
         self.check(job.key_name, job.weight)
-        if len(self._entered) >= self._section.requests:
-            other = self._to_be_put_off(job.key_name, job.weight)
-            if other is not None:
-                self._end(other, Turn.PUT_OFF)
-                self._entered.pop(other.job.job_id, None)
         self._entered[job.job_id] = _Entered(job.key_name, job.weight, tasks)
+
+    def settle(self) -> None:
+        """What was taken in stays: where there are too many now, somebody gives way.
+
+        It is the newest of the key that has most, for its weight.
+        """
+        while len(self._entered) > self._section.requests:
+            other = self._to_be_put_off()
+            if other is None:
+                break
+            self.give_up(other.job, Turn.PUT_OFF)
+            self._entered.pop(other.job.job_id, None)
+
+    def give_up(self, job: Job, how: Turn = Turn.MOOT) -> None:
+        """Whatever of a job waits does so no longer."""
+        line = self._lines.get(job.key_name)
+        for waiting in tuple(line.waiting) if line else ():
+            if waiting.job is job:
+                self._end(waiting, how)
 
     def leave(self, job_id: str) -> None:
         """A request asks for no more turns."""
@@ -219,7 +231,7 @@ class Queue:
             if left <= 0:
                 self._end(waiting, Turn.OVERDUE)
                 break
-            timer = asyncio.ensure_future(self._clock.sleep(left))
+            timer = asyncio.ensure_future(self._clock.sleep(min(left, _LOOK)))
             try:
                 waited: set[asyncio.Future[Any]] = {waiting.end, timer}
                 await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -299,10 +311,10 @@ class Queue:
 
     # Who gives way
 
-    def _to_be_put_off(self, key_name: str, weight: int) -> _Waiting | None:
+    def _to_be_put_off(self, key_name: str = "", weight: int = 0) -> _Waiting | None:
         """Who waits for nobody any more; else the newest of the key that has most for its weight.
 
-        None if that is the newcomer's own key.
+        None if that is the newcomer's own key, if one is named.
         """
         for line in self._lines.values():
             for waiting in line.waiting:
@@ -312,7 +324,7 @@ class Queue:
         for entered in self._entered.values():
             held[entered.key_name] = held.get(entered.key_name, 0.0) + 1 / entered.weight
         longest = max(held, key=lambda name: held[name])
-        if held[longest] <= held.get(key_name, 0.0) + 1 / weight:
+        if weight and held[longest] <= held.get(key_name, 0.0) + 1 / weight:
             return None
         line_of = self._lines.get(longest)
         newest = reversed(line_of.waiting) if line_of else iter(())

@@ -11,13 +11,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.access.limits import refusal
+from gateway.access.limits import put_off, refusal
 from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.errors import (
     DeadlineExceeded,
     GenerationNotFound,
+    IdempotencyKeyReused,
+    InvalidRequest,
     Overloaded,
+    RateLimited,
     UpstreamUnavailable,
 )
 from gateway.events import JobDelivered, JobJoined, State
@@ -149,6 +152,8 @@ class Reception:
         try:
             await self._store.look(key_name, limits)
         except LimitReached as reached:
+            if returning:
+                raise put_off(reached) from None
             raise refusal(reached, self._clock.wall(), 1.0) from None
         if not returning:
             self._queue.check(key_name, weight)
@@ -158,7 +163,7 @@ class Reception:
         try:
             await self._store.take_request(key_name, limits)
         except LimitReached as reached:
-            raise refusal(reached, self._clock.wall(), 1.0) from None
+            raise put_off(reached) from None
 
     async def standing(self, key_name: str, limits: Limits) -> Standing:
         """What a key has used of its limits."""
@@ -181,6 +186,11 @@ class Reception:
         try:
             ask = Ask(wish.key_name, wish.fingerprint, wish.idempotency_key, retry)
             visit = await self._received(wish, ask, gone)
+        except (InvalidRequest, IdempotencyKeyReused):
+            await wish.release()
+            with contextlib.suppress(RateLimited):  # what is wrong counts as a request
+                await self.count(wish.key_name, wish.limits)
+            raise
         except BaseException:
             await wish.release()
             raise
@@ -225,13 +235,17 @@ class Reception:
         return Glance(row, outcome_of(row, self._shelf) if row.ended_at is not None else None)
 
     async def _received(self, wish: Wish, ask: Ask, gone: asyncio.Future[None]) -> Visit:
+        looked: set[str] = set()
         for _ in range(_TRIES):
             found = await self._joins.find(ask, wish.plan)
             if isinstance(found, Match):
                 return self._joined(found, wish)
             if gone.done():
                 raise CallerLeft
-            if found.adopt is not None and await self._has_turned_up(found.adopt):
+            if found.adopt is not None and found.adopt.job_id not in looked:
+                # Whoever asks the vendor waits, and meanwhile an equal request may have begun.
+                looked.add(found.adopt.job_id)
+                await self._look_once_more(found.adopt)
                 continue
             try:
                 return await self._begun(found, wish)
@@ -239,12 +253,12 @@ class Reception:
                 continue  # another request was faster: the next look finds its job
         raise Overloaded("Too many requests with one Idempotency-Key at once.", retry_after=1)
 
-    async def _has_turned_up(self, row: JobRow) -> bool:
-        """Whether a lost task of a failed job is there after all, before it is bought again."""
+    async def _look_once_more(self, row: JobRow) -> None:
+        """Whatever of a failed job is there after all is not bought again: it is taken up."""
         if all(task.state is not State.LOST for task in row.tasks):
-            return False
+            return
         try:
-            return await self._look.look_at(row)
+            await self._look.look_at(row)
         except StatusUnavailable as unavailable:
             message = "The image service does not say what became of an earlier, equal request."
             raise UpstreamUnavailable(message, retry_after=5) from unavailable

@@ -170,6 +170,7 @@ class Runner:
                 fresh = sum(task.entry.state is State.INTENT for task in job.tasks)
                 self._line.queue.enter(job, fresh)
                 yield
+                self._line.queue.settle()
             except LimitReached as reached:
                 raise refusal(reached, self._clock.wall(), self._soonest(job)) from None
         except BaseException as error:
@@ -338,6 +339,7 @@ class Runner:
             error = InternalError(_FAULT, code="server_error")
         # A copy, for another job may have got the very same error, and each says what it bought.
         job.error = job.error or copy.copy(error)
+        self._line.queue.give_up(job)
 
 
 _STOPPING = "The gateway is about to stop."

@@ -75,7 +75,7 @@ class Admission:
                 facts = facts_of(request.scope)
                 facts.key_name, facts.key_fault = fault.key_name, fault.reason
                 raise _too_many(wait) from None
-            if token:
+            if token and fault.reason == "unknown":  # what was once good is no guess
                 self._failures.count(address)
             raise
 
@@ -84,7 +84,9 @@ class Admission:
         return self._proxies.client(peer, request.headers.getlist("x-forwarded-for"))
 
     async def _standing(self, key: Key) -> dict[str, str]:
-        return standing_headers(await self._reception.standing(key.name, key.limits))
+        # By the limits of now, not those the request came under: a rate has one limit at a time.
+        limits = self._terms.now.keys.limits_of(key.name) or key.limits
+        return standing_headers(await self._reception.standing(key.name, limits))
 
 
 def facts_of(scope: Scope) -> RequestFacts:

@@ -14,6 +14,7 @@ from gateway.config.sections import Limits
 from gateway.events import (
     FINAL,
     Created,
+    CreateLost,
     Dropped,
     Found,
     NotFound,
@@ -31,6 +32,7 @@ from gateway.state.rates import Rates
 from gateway.translate.money import micro_dollars
 
 KEPT_DAYS = 62
+_PERHAPS = frozenset({State.UNCERTAIN, State.LOST})
 _NOT_BOUGHT = frozenset({State.DROPPED, State.REFUSED})
 
 
@@ -43,6 +45,7 @@ class _Part:
     day: int
     under_way: bool = False
     take: Take | None = None
+    perhaps: bool = False  # a create of it was sent whose answer never came
 
 
 @dataclass(slots=True)
@@ -156,7 +159,9 @@ class Accounts:
         elif not part.under_way and state not in FINAL:
             self._enter(held, part)
         match event:
-            case Dropped() | Refused():
+            case CreateLost():
+                part.perhaps = held.keeps = True
+            case Dropped() | Refused() if not part.perhaps:
                 held.keeps = held.keeps or isinstance(event, Refused)
                 self._rates.give_back(held.key_name, "images_per_minute", part.take)
                 return self._charge(held, event.task_id, 0, images=-part.images)
@@ -221,6 +226,7 @@ class Accounts:
             if task.day is not None and task.state not in _NOT_BOUGHT:
                 charge = task.reserved if task.charged is None else task.charged
                 part = _Part(job.plan.tasks[task.place].n, charge, task.day)
+                part.perhaps = task.state in _PERHAPS
                 held.parts[task.task_id] = part
                 if task.state not in FINAL:
                     self._enter(held, part)
@@ -250,7 +256,8 @@ class Accounts:
         day[0] += spent.images
         day[1] += spent.cost
         if len(days) > KEPT_DAYS:
-            del days[min(days)]
+            # The farthest off: of a clock that was set back, that is not today.
+            del days[max(days, key=lambda one: abs(one - spent.day))]
 
     def _enter(self, held: _Held, part: _Part) -> None:
         part.under_way = True

@@ -20,7 +20,7 @@ class SteadyDays:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._offset = clock.wall() - clock.monotonic()
-        self._jumped: float | None = None
+        self._jumped: tuple[float, float] | None = None  # when, and to which offset
 
     def wall(self) -> float:
         """Seconds since the epoch, as far as they are believed."""
@@ -28,9 +28,9 @@ class SteadyDays:
         offset = self._clock.wall() - now
         if abs(offset - self._offset) <= _STEP:
             self._offset, self._jumped = offset, None
-        elif self._jumped is None:
-            self._jumped = now
-        elif now - self._jumped >= _BELIEVED:
+        elif self._jumped is None or abs(offset - self._jumped[1]) > _STEP:
+            self._jumped = (now, offset)  # another jump waits for an hour of its own
+        elif now - self._jumped[0] >= _BELIEVED:
             self._offset, self._jumped = offset, None
         return now + self._offset
 

@@ -1,7 +1,8 @@
 """Somebody who asks without mercy, as a process of its own, so that its work is nobody else's.
 
 Owns: asking so many times a second whatever the answers are, and counting these. Must not know:
-what is tried. A line on standard input is the new rate, its end the end; the counts are then written.
+what is tried. A line on standard input is the new rate, its end the end; then the counts are
+written.
 """
 
 import asyncio

@@ -262,7 +262,8 @@ async def test_a_full_queue_makes_room_for_a_key_that_has_less_of_it() -> None:
     stand = Stand(requests=3)
     waits = [await stand.wait(stand.job("a")) for _ in range(4)]
     newcomer = await stand.wait(stand.job("b"))
-    await stand.clock.sleep(0)
+    stand.queue.settle()
+    await stand.clock.advance(0)
     assert waits[3].result() is Turn.PUT_OFF  # the newest of them
     assert not newcomer.done()
     with pytest.raises(Overloaded):  # two of a's are left, and it would have as many
@@ -279,7 +280,8 @@ async def test_whose_caller_has_left_gives_way_first() -> None:
     stayed = await stand.wait(stand.job())
     gone.deserted = True
     await stand.wait(stand.job())
-    await stand.clock.sleep(0)
+    stand.queue.settle()
+    await stand.clock.advance(0)
     assert left.result() is Turn.PUT_OFF
     assert not stayed.done()
     await closed(stand)
@@ -328,3 +330,26 @@ async def test_who_is_cancelled_is_no_longer_in_line(stand: Stand) -> None:
     await stand.clock.advance(1.01)
     assert staying.done()
     assert stand.queue.at_vendor == 2
+
+
+async def test_who_is_refused_elsewhere_has_put_nobody_off() -> None:
+    stand = Stand(requests=3)
+    waits = [await stand.wait(stand.job("a")) for _ in range(4)]
+    newcomer = stand.job("b")
+    stand.queue.enter(newcomer, 1)
+    stand.queue.leave(newcomer.job_id)
+    stand.queue.settle()
+    await stand.clock.advance(0)
+    assert not any(waiting.done() for waiting in waits[1:])
+    await closed(stand)
+
+
+async def test_what_is_given_up_waits_no_longer(stand: Stand) -> None:
+    await stand.wait(stand.job())
+    given_up, other = stand.job(), stand.job()
+    waits = [await stand.wait(given_up), await stand.wait(other)]
+    stand.queue.give_up(given_up)
+    stand.queue.give_up(stand.job("b"))
+    await stand.clock.advance(0)
+    assert waits[0].result() is Turn.MOOT
+    assert not waits[1].done()

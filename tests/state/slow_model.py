@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 from gateway.config.sections import Limits
-from gateway.events import FINAL, Found, State, Succeeded, TaskEvent, TaskFailed
+from gateway.events import FINAL, CreateLost, Found, State, Succeeded, TaskEvent, TaskFailed
 from gateway.state.base import Room, Standing
 
 NANO = 1_000_000_000
@@ -113,6 +113,7 @@ class SlowTask:
     take: SlowTake | None = None
     state: State = State.INTENT
     found: bool = False
+    lost: bool = False
 
 
 @dataclass(slots=True)
@@ -204,7 +205,8 @@ class SlowModel:
         """Something happened to a task."""
         task.state = state
         task.found = task.found or isinstance(event, Found)
-        if state in _NOTHING_BOUGHT:
+        task.lost = task.lost or isinstance(event, CreateLost)
+        if state in _NOTHING_BOUGHT and not task.lost:  # else one was perhaps bought all the same
             self._give_back(job.key_name, "images_per_minute", task.take)
             task.images = task.cost = 0
         elif isinstance(event, Succeeded | TaskFailed) and event.cost_usd is not None:
@@ -217,7 +219,7 @@ class SlowModel:
         found only now, is no purchase of this request's.
         """
         job.over = True
-        found = any(task.found for task in job.adopted)
+        found = any(task.found for task in job.adopted) or any(task.lost for task in job.tasks)
         if all(task.state is State.DROPPED for task in job.tasks) and not found:
             self._give_back(job.key_name, "requests_per_minute", job.request)
 

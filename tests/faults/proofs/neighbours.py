@@ -104,7 +104,7 @@ async def turns(assignment: Assignment) -> Findings:
         {"name": "loud", "key": _LOUD, "weight": _WEIGHT},
         {"name": "quiet", "key": _QUIET, "weight": 1},
     ]
-    upstream = {"submit_per_second": _SUBMITS, "query_per_second": 2000}
+    upstream: dict[str, Any] = {"submit_per_second": _SUBMITS, "query_per_second": 2000}
     upstream |= {"polling": {"scale": 0.02}, "base_url": "", "api_key": "simulated"}
     async with simulating(folder) as vendor:
         upstream["base_url"] = vendor.url

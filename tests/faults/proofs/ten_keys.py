@@ -107,7 +107,8 @@ async def ten_keys(assignment: Assignment) -> Findings:
     long = assignment.trials >= _EXACT
     keys = [key for key in _KEYS if long or key.quick is not None]
     sections = [{"name": key.name, "key": key.secret, "limits": _limits(key, long)} for key in keys]
-    prices = {"tier_1k": {"low": f"{_PRICE / 1e6:.2f}"}}
+    price = dict.fromkeys(("low", "medium", "high"), f"{_PRICE / 1e6:.2f}")
+    prices = dict.fromkeys(("tier_1k", "tier_2k", "tier_4k"), price)
     models = {"gpt-image-2": {"prices": prices}}
     async with (
         simulating(folder) as vendor,
