@@ -36,6 +36,8 @@ class Flood:
         self._child.stdin.write(f"{per_second}\n".encode())
 
     async def end(self) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.close()  # Python 3.11 does not, where nothing is fed
         out, _ = await self._child.communicate()
         self.counts = json.loads(out)
 
@@ -62,7 +64,10 @@ async def _ask(url: str, key: str, wish: Wish) -> Counter[int]:
     headers = {"authorization": f"Bearer {key}"}
     lines: asyncio.Queue[bytes] = asyncio.Queue()
     reader = asyncio.create_task(_read(lines))
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=120) as client:
+    many = httpx2.Limits(max_connections=None, max_keepalive_connections=50)
+    async with httpx2.AsyncClient(
+        base_url=url, trust_env=False, timeout=120, limits=many
+    ) as client:
 
         async def post(number: int) -> None:
             body = Wish(f"{wish.name} {number}", wish.seconds).body
