@@ -157,6 +157,15 @@ class Reading:
                 found += [task_record(row) for row in rows]
         return tuple(found)
 
+    def uses(self) -> dict[tuple[str, str], float]:
+        """When each key's credentials were last used; none in a ledger that does not keep it."""
+        kept = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'uses'"
+        with self._opened() as ledger:
+            if not _number(ledger, kept):
+                return {}
+            rows = ledger.execute("SELECT key_name, credential, used_at FROM uses")
+            return {(row["key_name"], row["credential"]): row["used_at"] for row in rows}
+
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         with (

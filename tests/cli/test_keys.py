@@ -10,6 +10,7 @@ from gateway.cli import main
 from gateway.cli.keys_entries import expiry_word
 from gateway.config.loader import load
 from gateway.config.sections import Config
+from tests.cli.looks import Looks
 
 VENDOR = "upstream: {api_key: vendor-key}\nkeys:\n"
 
@@ -126,3 +127,17 @@ def test_the_list_tells_each_credential_and_no_key(tmp_path: Path) -> None:
     assert told["limits"] == {"concurrent": "2"}
     assert len(text.splitlines()) == 4
     assert "word" not in text
+
+
+def test_the_list_tells_when_each_credential_was_last_used(looks: Looks) -> None:
+    looks.configure(keys="[{name: a, key: old-word-1, also: [{key: old-word-2}]}]")
+    looks.ledger.insert("uses", key_name="a", credential="also[0]", used_at=1_800_014_400.0)
+    listed = ("list", "--config", str(looks.config))
+    told = json.loads(keys(*listed, "--json").output)["keys"][0]["credentials"]
+
+    assert [one["last_used"] for one in told] == [None, 1_800_014_400.0]
+    assert "2027-01-15 12:00:00 UTC" in keys(*listed).output.splitlines()[2]
+
+    looks.ledger.connection.execute("DROP TABLE uses")
+    without = keys(*listed)
+    assert (without.exit_code, "LAST USED" in without.output) == (0, False)
