@@ -86,10 +86,11 @@ class History:
 
     def _live(self) -> None:
         main = self.loop.create_task(self._main())
-        main.add_done_callback(lambda _: self.loop.stop())
+        main.add_done_callback(self._over)
         try:
             self.loop.run_forever()
         except Endless as error:
+            main.remove_done_callback(self._over)  # or it would stop the burial
             self._break_off(error)
         else:
             main.result()
@@ -100,6 +101,9 @@ class History:
         for process in self.processes:
             process.tasks.clear()
         self.loop.close()
+
+    def _over(self, _: asyncio.Task[None]) -> None:
+        self.loop.stop()
 
     def _break_off(self, error: Endless) -> None:
         """It would go on for ever: that is a breach, and all who live are buried."""
