@@ -17,6 +17,7 @@ from gateway.errors import (
 from gateway.events import Dropped, JobJoined, JobReopened, Stepped
 from gateway.jobs.board import Outcome
 from gateway.jobs.reception import CallerLeft, Visit
+from gateway.state.base import NO_LIMITS
 from gateway.upstream import base
 from tests.jobs.fakes import House
 from tests.jobs.plans import a_plan
@@ -337,6 +338,26 @@ async def test_of_a_partial_failure_only_what_is_missing_is_bought_later(house: 
     assert {one.filename for one in made.images} > set(told.error.bought.kept)
     assert len(house.vendor.purchases) == 3
     assert [fact.missing for fact in house.facts if isinstance(fact, JobReopened)] == [1]
+
+
+async def test_of_two_at_once_only_one_is_given_what_a_partial_failure_left(house: House) -> None:
+    ids = iter(range(10))
+
+    def second_is_lost(_: object) -> Exception | None:
+        return base.CreateLost("timeout") if next(ids) == 1 else None
+
+    house.vendor.refuse, house.vendor.bought_though_lost = second_is_lost, False
+    first, told = await house.clock.drive(house.served(house.wish(a_plan(10))))
+    assert isinstance(told.error, UpstreamOutcomeUnknown)
+    await house.clock.advance(301)
+    # Both have the vendor asked for the lost one, which takes a while.
+    both = (house.served(house.wish(a_plan(10))) for _ in range(2))
+    stays = await house.clock.drive(asyncio.gather(*both))
+    assert len({visit.job_id for visit, _ in stays} | {first.job_id}) == 2
+    assert [len(outcome.images) for _, outcome in stays] == [10, 10]
+    assert len(house.vendor.purchases) == 2 + 1 + 3
+    assert (await house.store.standing("studio", NO_LIMITS)).under_way == 0
+    assert house.queue.at_vendor == 0
 
 
 async def test_pictures_of_a_failed_request_that_were_fetched_are_not_used_again(
