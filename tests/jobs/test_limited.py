@@ -10,6 +10,7 @@ import pytest
 from gateway.config.sections import Limits
 from gateway.errors import (
     GatewayError,
+    IdempotencyKeyReused,
     InvalidRequest,
     Overloaded,
     QuotaExceeded,
@@ -222,3 +223,38 @@ async def test_nothing_is_bought_that_could_not_be_made_in_time(tmp_path: Path) 
         await house.runner.start(house.wish(a_plan(), 5.0, own_seconds=300.0, fingerprint=b"2"))
         await house.clock.advance(1)
         assert len(house.vendor.purchases) == 1
+
+
+async def test_who_may_come_for_what_is_paid_is_told_to_come_back(house: House) -> None:
+    before = Limits(requests_per_minute=1_000, requests_burst=1_000)
+    for _ in range(30):
+        await house.reception.count("studio", before)
+    lowered = Limits(requests_per_minute=2)
+    with pytest.raises(RateLimited) as put_off:
+        await house.reception.look_ahead("studio", lowered, 1, returning=True)
+    assert put_off.value.come_back
+    assert put_off.value.retry_after == 60.0
+    with pytest.raises(QuotaExceeded):
+        await house.reception.look_ahead("studio", lowered, 1, returning=False)
+
+
+async def test_what_is_wrong_counts_as_a_request_and_as_nothing_else(house: House) -> None:
+    limits = LIMITS.model_copy(update={"concurrent": 2})
+    asked = Asked(house, limits)
+    assert isinstance(await asked.error(asked.wish(n=3)), InvalidRequest)
+    assert await asked.left() == (5, 12)
+    await house.runner.start(asked.wish(idempotency_key="k"))
+    reused = await asked.error(asked.wish(idempotency_key="k"))
+    assert isinstance(reused, IdempotencyKeyReused)
+    assert await asked.left() == (3, 11)
+
+
+async def test_one_failure_ends_the_waiting_of_the_whole_job(tmp_path: Path) -> None:
+    async with House(tmp_path, max_tasks=1) as house:
+        house.vendor.creates = [base.CreateRefused("no", UpstreamRefused("no"))]
+        began = house.clock.monotonic()
+        error = await Asked(house).error(house.wish(a_plan(10)))
+        assert isinstance(error, UpstreamRefused)
+        assert house.clock.monotonic() - began < 5
+        assert house.vendor.purchases == []
+        assert (len(house.queue), house.queue.at_vendor) == (0, 0)
