@@ -31,7 +31,7 @@ class Key:
     """Somebody who may ask; ``name`` is the operator's word for them.
 
     ``models`` are canonical names, empty: all. ``credential`` says which of the key's it was that
-    was shown; ``strong`` that it is of the generated form, which nobody guesses.
+    was shown.
     """
 
     name: str
@@ -42,7 +42,6 @@ class Key:
     max_quality: Quality | None = None
     max_n: int | None = None
     credential: str = "key"
-    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ class Keys:
             for key_id, entry in _entries(section):
                 self._by_digest[entry.digest] = entry
                 if key_id is not None:
-                    strong = replace(entry.key, strong=True)
-                    self._by_id[key_id] = replace(entry, key=strong)
+                    self._by_id[key_id] = entry
 
     def __repr__(self) -> str:
         return f"Keys({list(self._limits)})"

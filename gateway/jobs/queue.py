@@ -1,19 +1,19 @@
 """Turns at the vendor: who is next, how many tasks it has of ours at once, who waits no longer.
 
-Owns: the requests that wait, in lines by key; the account's bound on tasks at the vendor; and what
-a place in the queue is worth in seconds. Must not know: what is bought, limits, HTTP.
+Owns: the requests that wait, the account's bound on tasks at the vendor, and what a place in the
+queue is worth in seconds. Must not know: what is bought, limits, HTTP, how keys take turns
+(``lines.py``).
 
 A turn is a slot (one of ``max_tasks``, kept until the vendor is done with the task) and a submit of
-the account's allowance. Keys take turns by their weights (start-time fair queueing): a key that
-waits gets its share whatever the others ask, and none is punished for having had more while nobody
-else waited. A place is kept for a caller who has hung up, who may come back; but its turn is not.
+the account's allowance. A place is kept for a caller who has hung up, who may come back;
+but its turn is not.
 """
 
 import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -21,10 +21,8 @@ from gateway.clock import Clock
 from gateway.config.sections import Queue as Section
 from gateway.errors import Overloaded
 from gateway.jobs.board import Job, LiveTask, Place
-from gateway.notices import (
-    TaskQueued,
-    TaskUnqueued,
-)
+from gateway.jobs.lines import Lines
+from gateway.notices import TaskQueued, TaskUnqueued
 from gateway.upstream.governor import Allowance
 
 _FULL = "Too many requests are waiting already. Nothing was bought, and nothing is counted."
@@ -57,15 +55,6 @@ class _Waiting:
     gone: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class _Line:
-    """One key's; ``start`` is the virtual time its next turn begins at."""
-
-    weight: int
-    start: float
-    waiting: deque[_Waiting] = field(default_factory=deque)
-
-
 @dataclass(slots=True)
 class _Entered:
     """A request that has entered: whose, and how many of its tasks had no turn yet."""
@@ -92,9 +81,7 @@ class Queue:
         self._clock = clock
         self._tell = tell
         self._entered: dict[str, _Entered] = {}
-        self._lines: dict[str, _Line] = {}
-        self._virtual = 0.0
-        self._waiting = 0
+        self._lines: Lines[_Waiting] = Lines()
         self._slots: dict[str, float] = {}
         self._stays: deque[float] = deque(maxlen=_SEEN)
         self._alarm: asyncio.Task[None] | None = None
@@ -102,7 +89,7 @@ class Queue:
 
     def __repr__(self) -> str:
         slots = f"{len(self._slots)} of {self._most} at the vendor"
-        return f"Queue({len(self._entered)} requests, {self._waiting} tasks waiting, {slots})"
+        return f"Queue({len(self._entered)} requests, {len(self._lines)} tasks waiting, {slots})"
 
     def __len__(self) -> int:
         """Requests that have tasks without a turn."""
@@ -142,8 +129,7 @@ class Queue:
 
     def give_up(self, job: Job, how: Turn = Turn.MOOT) -> None:
         """Whatever of a job waits does so no longer."""
-        line = self._lines.get(job.key_name)
-        for waiting in tuple(line.waiting) if line else ():
+        for waiting in self._lines.of(job.key_name):
             if waiting.job is job:
                 self._end(waiting, how)
 
@@ -153,7 +139,7 @@ class Queue:
 
     def expected(self, key_name: str, weight: int) -> float:
         """Seconds that one more task of a key would wait for its turn."""
-        return self._seconds(self._ahead(key_name, weight))
+        return self._seconds(self._lines.ahead(key_name, weight))
 
     # Tasks
 
@@ -196,26 +182,19 @@ class Queue:
             self._alarm.cancel()
             await asyncio.gather(self._alarm, return_exceptions=True)
 
-    # The line
+    # Waiting
 
     def _line_up(self, job: Job, task: LiveTask, moot: Callable[[], bool]) -> _Waiting:
         now = self._clock.monotonic()
         end: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(job, task, moot, now, now + self._section.time, end)
-        line = self._lines.get(job.key_name)
-        if line is None:
-            line = self._lines[job.key_name] = _Line(job.weight, self._virtual)
-        if not line.waiting:
-            line.start = max(line.start, self._virtual)
-        line.weight = job.weight
-        line.waiting.append(waiting)
-        self._waiting += 1
+        self._lines.add(job.key_name, job.weight, waiting)
         return waiting
 
     async def _wait(self, waiting: _Waiting) -> None:
         job, task = waiting.job, waiting.task.entry
-        ahead = self._ahead(job.key_name, job.weight) - 1
-        job.place = place = Place(ahead + 1, self._waiting, self._seconds(ahead), waiting.since)
+        ahead = self._lines.ahead(job.key_name, job.weight) - 1
+        job.place = place = Place(ahead + 1, len(self._lines), self._seconds(ahead), waiting.since)
         self._tell(
             TaskQueued(
                 job_id=job.job_id,
@@ -255,30 +234,23 @@ class Queue:
 
     def _advance(self) -> None:
         """Give every turn that can be given now."""
-        while self._waiting:
-            line = self._next_line()
-            if line.waiting[0].moot():
-                self._end(line.waiting[0], Turn.MOOT)
+        while self._lines:
+            waiting = self._lines.first()
+            if waiting.moot():
+                self._end(waiting, Turn.MOOT)
                 continue
             if len(self._slots) >= self._most:
                 break  # the next to leave goes on here
             if not self._submits.take():
                 self._set_alarm()
                 break
-            waiting = line.waiting[0]
             self._slots[waiting.task.entry.task_id] = self._clock.monotonic()
-            self._virtual = line.start
-            line.start += 1 / line.weight
+            self._lines.served()
             self._had_turn(waiting.job.job_id)
             self._end(waiting, Turn.CAME)
         self._refresh()
-        if not self._waiting and not self._slots:
-            self._lines.clear()
-            self._virtual = 0.0
-
-    def _next_line(self) -> _Line:
-        waited_in = (line for line in self._lines.values() if line.waiting)
-        return min(waited_in, key=lambda line: line.start)
+        if not self._lines and not self._slots:
+            self._lines.forget()
 
     def _had_turn(self, job_id: str) -> None:
         entered = self._entered.get(job_id)
@@ -297,15 +269,14 @@ class Queue:
             return
         waiting.gone = True
         waiting.job.place = None
-        self._lines[waiting.job.key_name].waiting.remove(waiting)
-        self._waiting -= 1
+        self._lines.remove(waiting.job.key_name, waiting)
 
     def _set_alarm(self) -> None:
         if self._alarm is None or self._alarm.done():
             self._alarm = asyncio.create_task(self._ring(), name="queue")
 
     async def _ring(self) -> None:
-        while self._waiting and len(self._slots) < self._most:
+        while self._lines and len(self._slots) < self._most:
             await self._clock.sleep(self._submits.wait())
             self._advance()
 
@@ -316,18 +287,16 @@ class Queue:
 
         None if that is the newcomer's own key, if one is named.
         """
-        for line in self._lines.values():
-            for waiting in line.waiting:
-                if waiting.job.deserted and waiting.job.bought() is None:
-                    return waiting
+        for waiting in self._lines:
+            if waiting.job.deserted and waiting.job.bought() is None:
+                return waiting
         held: dict[str, float] = {}
         for entered in self._entered.values():
             held[entered.key_name] = held.get(entered.key_name, 0.0) + 1 / entered.weight
         longest = max(held, key=lambda name: held[name])
         if weight and held[longest] <= held.get(key_name, 0.0) + 1 / weight:
             return None
-        line_of = self._lines.get(longest)
-        newest = reversed(line_of.waiting) if line_of else iter(())
+        newest = reversed(self._lines.of(longest))
         return next((one for one in newest if one.job.bought() is None), None)
 
     @staticmethod
@@ -337,16 +306,6 @@ class Queue:
         return Overloaded(_FULL, code="server_is_overloaded", retry_after=hint)
 
     # What a place is worth
-
-    def _ahead(self, key_name: str, weight: int) -> int:
-        """How many have their turn before one more task of a key."""
-        own = self._lines.get(key_name)
-        count = len(own.waiting) if own else 0
-        others = (line for name, line in self._lines.items() if name != key_name)
-        share = (count + 1) / weight
-        return count + sum(
-            min(len(line.waiting), math.ceil(share * line.weight)) for line in others
-        )
 
     def _seconds(self, ahead: int) -> float:
         """Until the turn of somebody who has so many before them."""
@@ -360,17 +319,9 @@ class Queue:
     def _refresh(self) -> None:
         """Tell every waiting job its place, now and then."""
         now = self._clock.monotonic()
-        if not self._waiting or now - self._told_at < _REFRESHED:
+        if not self._lines or now - self._told_at < _REFRESHED:
             return
         self._told_at = now
-        places = sorted(
-            (
-                (line.start + count / line.weight, waiting.since, waiting)
-                for line in self._lines.values()
-                for count, waiting in enumerate(line.waiting)
-            ),
-            key=lambda one: one[:2],
-        )
-        for ahead, (*_, waiting) in enumerate(places):
-            place = Place(ahead + 1, len(places), self._seconds(ahead), waiting.since)
+        for ahead, waiting in enumerate(self._lines.in_order()):
+            place = Place(ahead + 1, len(self._lines), self._seconds(ahead), waiting.since)
             waiting.job.place = place

@@ -34,7 +34,7 @@ def test_a_new_key_works_once_its_entry_is_pasted(tmp_path: Path) -> None:
     config = pasted(tmp_path, f"{made['entry']}\n{prices}}}}}}}")
 
     key = Keys(config.keys).identify(made["key"], 0)
-    assert (key.name, key.credential, key.strong, key.max_n) == ("studio", made["id"], True, 4)
+    assert (key.name, key.credential, key.max_n) == ("studio", made["id"], 4)
     assert (key.limits.requests_per_minute, key.limits.cost_per_day) == (60, 2_500_000)
     assert config.keys[0].expires == "2099-01-31"
 
