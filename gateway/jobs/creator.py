@@ -47,6 +47,7 @@ _UNSENT_PAUSES = (0.5, 1.0, 2.0, 4.0)
 _THROTTLED_PAUSE = 1.0
 _LEAST_PAUSE = 0.1
 _LONGEST_HINT = 60.0
+_ANSWERED = 1.0  # what a create that is sent again needs to be answered before the deadline
 _LOOK_UP_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 Links = Mapping[Reference, str]
@@ -281,7 +282,7 @@ class Creator:
         """Hold back all submits for as long as the vendor asks, if that is worth waiting for."""
         pause = _THROTTLED_PAUSE if hint is None else max(hint, _LEAST_PAUSE)
         self._governor.submits.pause(min(pause, _LONGEST_HINT))
-        if pause > job.deadline - self._clock.monotonic():
+        if pause + _ANSWERED > job.deadline - self._clock.monotonic():
             await self._drop(job, task, "throttled beyond the deadline")
             raise self._put_off(pause)
 
