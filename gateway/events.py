@@ -5,7 +5,7 @@ list of these. Must not know: who reads them, or which transitions are legal (``
 Standard library only. Times are wall-clock seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -187,11 +187,29 @@ class RecreateAllowed(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Whose a task is, and what it is to make: what those who watch count by."""
+
+    key_name: str = ""
+    model: str = ""
+    tier: str = ""
+    quality: str = ""
+    images: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
-    """A task's event, with the state it led to: what observers are given."""
+    """A task's event, with the state it led to: what observers are given.
+
+    ``seconds`` is how long the task had been in the state before, by the monotonic clock.
+    ``charged`` is what the step settled as spent on the task, in micro-dollars.
+    """
 
     event: TaskEvent
     state: State
+    about: About = field(default_factory=About)
+    seconds: float = 0.0
+    charged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ request ids look. Must not know: HTTP's wire, logging, or what a note means. Sta
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -33,12 +34,38 @@ class Remark(Protocol):
         ...
 
 
+Whereabouts = Literal["body", "queue", "create", "poll", "download", "write"]
+"""What a request was waiting for when its caller left: its own body's bytes; a turn; the vendor's
+answer to the create; the picture being made; its download and finishing; its reader."""
+
+Rejection = Literal[
+    "auth",
+    "invalid",
+    "too_large",
+    "rate_limit",
+    "quota",
+    "queue_full",
+    "deadline",
+    "breaker",
+    "overload",
+    "draining",
+    "journal",
+]
+"""Why a request was turned away with nothing bought for it; ``overload``: the account is throttled,
+or there is no room for pictures."""
+
+
 @dataclass(slots=True)
 class RequestFacts:
     """What the parts that serve a request learn about it; found in ``scope["state"]["facts"]``.
 
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
-    ``phases`` maps a phase's name to the seconds it took. ``status`` is the one that was sent.
+    ``phases`` maps a phase's name to the seconds it took, one after the other: ``client`` is what
+    was spent on waiting for the caller (its body's bytes, its reading), ``queue`` on waiting for a
+    turn, ``upstream`` on the vendor (create, making, download); what is left is ours.
+    ``waiting`` is what it waits for at the moment. ``status`` is the one that was sent.
+    ``retry`` counts the caller's own repetitions, as it said. ``images`` and ``delivery`` are what
+    the answer holds; ``cost`` what was charged for it, in micro-dollars, and 0 if it was joined.
     ``key_fault`` says why a key was not admitted. ``joined`` says how the request was known to be
     the repetition of another. ``standing`` gives further headers of the answer when it begins: what
     its key has left by then.
@@ -59,8 +86,39 @@ class RequestFacts:
     notes: tuple[Remark, ...] = ()
     status: int | None = None
     error_code: str | None = None
+    rejection: Rejection | None = None
+    waiting: Whereabouts = "body"
+    retry: int | None = None
+    images: int | None = None
+    delivery: str | None = None
+    cost: int | None = None
     standing: Callable[[], Awaitable[Mapping[str, str]]] | None = None
     phases: dict[str, float] = field(default_factory=dict)
+
+
+class InFlight:
+    """The requests being served right now."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, RequestFacts] = {}
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __repr__(self) -> str:
+        return f"InFlight({len(self._facts)})"
+
+    def enter(self, facts: RequestFacts) -> None:
+        """A request begins."""
+        self._facts[facts.request_id] = facts
+
+    def leave(self, facts: RequestFacts) -> None:
+        """A request is over."""
+        self._facts.pop(facts.request_id, None)
+
+    def by_route(self) -> Mapping[str | None, int]:
+        """How many, by the route's name; ``None`` while that is not known, or for no route."""
+        return Counter(facts.route for facts in self._facts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +126,8 @@ class RequestEnded:
     """A request is over, however it ended.
 
     ``status`` is ``None`` where no response was started. ``left_early`` says that the client hung
-    up before the response was complete. ``duration`` is in seconds, ``sent`` in bytes of body.
+    up before the response was complete, ``waiting`` what for just then. ``duration`` is in
+    seconds; ``received`` and ``sent`` are bytes of body.
     """
 
     request_id: str
@@ -76,7 +135,9 @@ class RequestEnded:
     status: int | None
     duration: float
     sent: int
+    received: int = 0
     left_early: bool = False
+    waiting: Whereabouts | None = None
     client_request_id: str | None = None
     key_name: str | None = None
     key_fault: str | None = None
@@ -90,6 +151,11 @@ class RequestEnded:
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
     error_code: str | None = None
+    rejection: Rejection | None = None
+    retry: int | None = None
+    images: int | None = None
+    delivery: str | None = None
+    cost: int | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
 
     @property

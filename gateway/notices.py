@@ -5,7 +5,7 @@ Those of a task's and a job's life are in ``events.py``. Standard library only.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,104 @@ class TaskUnqueued:
     key_name: str
     how: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaken:
+    """A task has its turn at the vendor, after so many ``seconds``: 0 if it had not to wait."""
+
+    level: ClassVar[str] = "debug"
+
+    job_id: str
+    task_id: str
+    key_name: str
+    seconds: float
+
+
+Answer = Literal[
+    "pending", "done", "failed", "unknown", "http_429", "http_5xx", "timeout", "network", "garbage"
+]
+"""What came of one question about a task; ``unknown``: the vendor has no such task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The vendor was asked about a task, by a poll or a look-up; the answer took ``seconds``."""
+
+    level: ClassVar[str] = "debug"
+
+    job_id: str
+    task_id: str
+    answer: Answer
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRepeated:
+    """A call to the vendor that failed, and bought nothing, is made again."""
+
+    level: ClassVar[str] = "debug"
+
+    op: Literal["create", "upload", "download"]
+    reason: Literal["not_sent", "throttled", "unavailable", "broken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFetched:
+    """A result was fetched whole: ``size`` in bytes, as the vendor sent it."""
+
+    level: ClassVar[str] = "debug"
+
+    job_id: str
+    task_id: str
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRejected:
+    """What a result's link led to could not be used."""
+
+    level: ClassVar[str] = "warning"
+
+    job_id: str
+    task_id: str
+    reason: Literal["dead_link", "forbidden", "too_large", "broken", "no_image", "wrong_size"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseUnclaimed:
+    """Pictures that were paid for were never handed to anybody, and their lifetime is over.
+
+    ``cost`` in micro-dollars.
+    """
+
+    level: ClassVar[str] = "warning"
+
+    job_id: str
+    key_name: str
+    images: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCommitted:
+    """The ledger has ``entries`` more, synced to the disk; told from the ledger's own thread."""
+
+    level: ClassVar[str] = "debug"
+
+    seconds: float
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFailed:
+    """One attempt to write or read the ledger failed; told from whatever thread it was made on."""
+
+    level: ClassVar[str] = "debug"
+
+    op: Literal["commit", "read"]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

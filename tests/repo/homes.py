@@ -16,6 +16,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httptools": ("gateway.server",),
     "httpx": ("gateway.web",),
     "httpx_aiohttp": ("gateway.web",),
+    "jinja2": ("gateway.ops.console",),
+    "prometheus_client": ("gateway.ops.metrics", "gateway.ops.exposition"),
     "pybase64": ("gateway.openai",),
     "pydantic": ("gateway.config",),
     "pydantic_core": ("gateway.config",),
