@@ -22,7 +22,12 @@ from tests.repo.source import Module
 
 ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 # What others are made from, and what is told as another.
-_NO_LINES = {gateway_events.TaskEvent, gateway_events.JobEvent, gateway_events.Stepped}
+_NO_LINES = {
+    gateway_events.TaskEvent,
+    gateway_events.JobEvent,
+    gateway_events.About,
+    gateway_events.Stepped,
+}
 Said = tuple[int, str]  # a status and a code
 
 
