@@ -77,7 +77,7 @@ class Gateway:
         self._store = _store(config, clock, emit)
         section = config.joins
         self._ages = Ages(clock, max(section.failures, section.orphans, section.delivered))
-        self._journal = Journal(self._store, (self._ages, emit))
+        self._journal = Journal(self._store, (self._ages, emit), clock)
         self._spool = str(Path(config.images.folder) / "spool")
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)

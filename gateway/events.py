@@ -5,7 +5,7 @@ list of these. Must not know: who reads them, or which transitions are legal (``
 Standard library only. Times are wall-clock seconds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -190,26 +190,30 @@ class RecreateAllowed(TaskEvent):
 class About:
     """Whose a task is, and what it is to make: what those who watch count by."""
 
-    key_name: str = ""
-    model: str = ""
-    tier: str = ""
-    quality: str = ""
-    images: int = 0
+    key_name: str
+    model: str
+    tier: str
+    quality: str
+    images: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
     """A task's event, with the state it led to: what observers are given.
 
-    ``seconds`` is how long the task had been in the state before, by the monotonic clock.
-    ``charged`` is what the step settled as spent on the task, in micro-dollars.
+    ``seconds`` is how long the task had been in the state before, by the monotonic clock; of one
+    that another process had left, since it was taken up, or since it was accepted if it ran then.
+    ``charged`` is what the step settled as spent on the task, beyond what had been settled before;
+    ``cost`` all that is settled for it by then: both in micro-dollars, as the ledger's books have
+    it. Of a task that is lost for now, that is what was set aside for it.
     """
 
     event: TaskEvent
     state: State
-    about: About = field(default_factory=About)
+    about: About
     seconds: float = 0.0
     charged: int = 0
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

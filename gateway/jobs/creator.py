@@ -296,6 +296,7 @@ class Creator:
     def _accept(self, task: LiveTask, status: TaskStatus) -> None:
         task.upstream_id = status.upstream_id
         task.accepted_at = self._clock.monotonic()
+        task.progress = status.progress
 
     async def _drop(self, job: Job, task: LiveTask, reason: str) -> None:
         """Give the task up; from now on nobody should join the job, unless something was bought."""

@@ -5,11 +5,13 @@ do, which backend the store is. An observer that fails is reported and never rea
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
+from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.events import (
+    About,
     JobEvent,
     Polled,
     PollFailed,
@@ -18,6 +20,7 @@ from gateway.events import (
     TaskEvent,
 )
 from gateway.failpoints import failpoint
+from gateway.jobs.charges import Charge
 from gateway.jobs.machine import step
 from gateway.notices import (
     ObserverFailed,
@@ -37,11 +40,14 @@ class Stamp(TypedDict):
 
 @dataclass(slots=True)
 class Entry:
-    """A live task: who it is, where it stands."""
+    """A live task: who it is, whose, where it stands since when (monotonic), what it costs."""
 
     job_id: str
     task_id: str
+    about: About
+    since: float
     state: State = State.INTENT
+    charge: Charge = field(default_factory=Charge)
 
     def stamp(self, at: float) -> Stamp:
         """The start of an event about this task; ``at`` in wall-clock seconds."""
@@ -51,9 +57,10 @@ class Entry:
 class Journal:
     """Takes down every fact; the only writer of a task's state."""
 
-    def __init__(self, store: Store, observers: tuple[Observer, ...]) -> None:
+    def __init__(self, store: Store, observers: tuple[Observer, ...], clock: Clock) -> None:
         self._store = store
         self._observers = observers
+        self.clock = clock
 
     @property
     def durable(self) -> bool:
@@ -90,8 +97,18 @@ class Journal:
         after = step(entry.state, event)
         if not isinstance(event, Polled | PollFailed):
             await self._store.record(event, after, pictures)
-        entry.state = after
-        self.announce(Stepped(event=event, state=after))
+        now = self.clock.monotonic()
+        told = Stepped(
+            event=event,
+            state=after,
+            about=entry.about,
+            seconds=now - entry.since,
+            charged=entry.charge.step(event, after),
+            cost=entry.charge.cost,
+        )
+        if after is not entry.state:
+            entry.state, entry.since = after, now
+        self.announce(told)
 
     def announce(self, fact: object) -> None:
         """Tell those who watch, and nobody else."""

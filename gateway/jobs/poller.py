@@ -200,8 +200,11 @@ class Poller:
     async def _judge(self, followed: _Followed, status: TaskStatus) -> bool:
         """Act on a status; True if the task is over."""
         task, stamp = followed.task, followed.task.entry.stamp(self._clock.wall())
+        if status.progress is not None:
+            task.progress = status.progress
         seconds = self._clock.monotonic() - followed.accepted
         if status.phase == "done":
+            task.progress = 100
             told = Succeeded(
                 **stamp,
                 images=len(status.links),

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 from gateway import errors
 from gateway.errors import Bought, GatewayError
-from gateway.events import State
+from gateway.events import About, State
 from gateway.images.shelf import Reservation, Shelf, Shelved
 from gateway.images.storage import EXTENSIONS
 from gateway.jobs.board import Job, LiveTask, Outcome
+from gateway.jobs.charges import charge_of
 from gateway.jobs.journal import Entry
 from gateway.state.base import Failure, JobRow, PictureRow, TaskRow
-from gateway.translate.model import Plan, Reference
+from gateway.translate.model import Plan, Reference, TaskSpec
 
 NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 _KINDS: Mapping[str, type[GatewayError]] = {
@@ -37,7 +38,7 @@ def row_of(job: Job, seconds: float, give_up: float) -> JobRow:
             place=place,
             state=task.entry.state,
             upstream_id=task.upstream_id,
-            reserved=task.reserved,
+            reserved=task.entry.charge.amount,
         )
         for place, task in enumerate(job.tasks)
     )
@@ -85,16 +86,37 @@ def job_of(row: JobRow, shelf: Shelf, *, now: float, wall: float, follow: float)
 
 
 def _task(row: JobRow, task: TaskRow, shelf: Shelf, now: float, wall: float) -> LiveTask:
-    live = LiveTask(Entry(row.job_id, task.task_id, task.state), row.plan.tasks[task.place])
-    live.upstream_id = task.upstream_id
+    spec = row.plan.tasks[task.place]
+    entry = Entry(
+        row.job_id,
+        task.task_id,
+        about(row.key_name, row.plan, spec),
+        now,
+        task.state,
+        charge_of(task.state, task.reserved, task.charged),
+    )
+    live = LiveTask(entry, spec, upstream_id=task.upstream_id)
     if task.accepted_at is not None:
         live.accepted_at = now - max(0.0, wall - task.accepted_at)
+        if task.state is State.RUNNING:
+            entry.since = live.accepted_at
     for picture in pictures_of(row, task):
         shelved = find(shelf, picture)
         if shelved is not None:
             live.kept.append(shelved)
             live.notes.extend(picture.notes)
     return live
+
+
+def about(key_name: str, plan: Plan, spec: TaskSpec) -> About:
+    """Whose a task is, and what it is to make."""
+    return About(
+        key_name=key_name,
+        model=plan.model,
+        tier=spec.tier,
+        quality=spec.quality,
+        images=spec.n,
+    )
 
 
 def references(plan: Plan) -> tuple[Reference, ...]:

@@ -26,13 +26,14 @@ from gateway.events import (
 from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome
+from gateway.jobs.charges import Charge
 from gateway.jobs.collector import Collector
 from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
-from gateway.jobs.rows import failure_of, job_of, plain_error, references, row_of
+from gateway.jobs.rows import about, failure_of, job_of, plain_error, references, row_of
 from gateway.jobs.wish import Wish
 from gateway.state.base import JobRow, LimitReached
 from gateway.translate.model import Picture, Reference
@@ -90,9 +91,9 @@ class Runner:
         Raises: Draining once ``stop`` was called, NoRoom, Overloaded, RateLimited, QuotaExceeded,
         LedgerUnavailable, IdempotencyKeyTaken.
         """
-        wall = self._clock.wall()
+        wall, now = self._clock.wall(), self._clock.monotonic()
         name = job_id(wall)
-        tasks = tuple(_fresh(name, wall, wish, place) for place in range(len(wish.plan.tasks)))
+        tasks = tuple(_fresh(name, wall, now, wish, place) for place in range(len(wish.plan.tasks)))
         job = self._new(name, wall, wish, tasks)
         async with self._beginning(job):
             row = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
@@ -104,10 +105,10 @@ class Runner:
 
         Raises: as ``start``.
         """
-        wall = self._clock.wall()
+        wall, now = self._clock.wall(), self._clock.monotonic()
         old = job_of(row, self._shelf, now=wish.arrived, wall=wall, follow=self._span.follow)
         tasks = tuple(
-            task if is_whole(task) else _fresh(row.job_id, wall, wish, place)
+            task if is_whole(task) else _fresh(row.job_id, wall, now, wish, place)
             for place, task in enumerate(old.tasks)
         )
         job = self._new(row.job_id, row.created_at, wish, tasks)
@@ -349,9 +350,11 @@ _PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
 
 
-def _fresh(name: str, wall: float, wish: Wish, place: int) -> LiveTask:
-    reserved = wish.reserved[place] if wish.reserved else 0
-    return LiveTask(Entry(name, task_id(wall)), wish.plan.tasks[place], reserved=reserved)
+def _fresh(name: str, wall: float, now: float, wish: Wish, place: int) -> LiveTask:
+    spec = wish.plan.tasks[place]
+    charge = Charge(wish.reserved[place] if wish.reserved else 0)
+    whose = about(wish.key_name, wish.plan, spec)
+    return LiveTask(Entry(name, task_id(wall), whose, now, charge=charge), spec)
 
 
 def is_whole(task: LiveTask) -> bool:

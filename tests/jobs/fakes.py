@@ -168,7 +168,7 @@ class House:
         self.finisher = FakeFinisher()
         self.facts: list[object] = []
         self.ages = Ages(self.clock, 600)
-        self.journal = Journal(self.store, (self.ages, self.facts.append))
+        self.journal = Journal(self.store, (self.ages, self.facts.append), self.clock)
         images = Images(folder=str(folder), shelf=shelf)
         self.shelf = Shelf(images, self.clock, free=lambda _: 10**12)
         self.governor = Governor(5, 50, self.clock)

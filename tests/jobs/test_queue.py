@@ -12,6 +12,7 @@ from gateway.images.shelf import Reservation
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Entry
 from gateway.jobs.queue import Queue, Turn
+from gateway.jobs.rows import about
 from gateway.notices import TaskQueued, TaskUnqueued
 from gateway.upstream.governor import Allowance
 from tests.clocks import FakeClock
@@ -39,6 +40,7 @@ class Stand:
 
         told: dict[str, Any] = {"deadline": now + 300, "weight": weight, "due": now, **fields}
         plan = a_plan()
+        whose = about(key_name, plan, plan.tasks[0])
         return Job(
             job_id=f"job_{name}",
             key_name=key_name,
@@ -46,7 +48,7 @@ class Stand:
             created_at=0.0,
             started=now,
             give_up=now + 900,
-            tasks=(LiveTask(Entry(f"job_{name}", name), plan.tasks[0]),),
+            tasks=(LiveTask(Entry(f"job_{name}", name, whose, now), plan.tasks[0]),),
             outcome=asyncio.get_running_loop().create_future(),
             reservation=Reservation(0, lambda _: None),
             release=release,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.config.sections import Log
 from gateway.events import (
+    About,
     JobCrashed,
     Refused,
     State,
@@ -129,8 +130,11 @@ def test_a_request_s_end_is_told_whole(opened: Opened) -> None:
 
 def test_an_event_that_is_carried_is_told_in_its_own_name_and_loudness(opened: Opened) -> None:
     who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
-    asked = Stepped(event=TaskPolled(**who, word="queued", progress=0), state=State.RUNNING)
-    refused = Stepped(event=Refused(**who, reason="401"), state=State.REFUSED)
+    about = About(key_name="studio", model="m", tier="1k", quality="low", images=1)
+    asked = Stepped(
+        event=TaskPolled(**who, word="queued", progress=0), state=State.RUNNING, about=about
+    )
+    refused = Stepped(event=Refused(**who, reason="401"), state=State.REFUSED, about=about)
     opened.logs.emit(asked)
     opened.logs.emit(refused)
     (line,) = opened.lines()  # a question that changed nothing is for those who debug

@@ -1,0 +1,70 @@
+"""What a task costs, and when that is settled: pure arithmetic.
+
+Owns: which event settles how much of a task's cost. It is the arithmetic of the keys' books
+(``state/accounts.py``), for one task. Must not know: prices, keys, who is told. Micro-dollars.
+"""
+
+from dataclasses import dataclass
+
+from gateway.events import (
+    FINAL,
+    CreateLost,
+    Dropped,
+    Refused,
+    State,
+    Succeeded,
+    TaskEvent,
+    TaskFailed,
+)
+from gateway.translate.money import micro_dollars
+
+_PERHAPS = frozenset({State.UNCERTAIN, State.LOST})
+
+
+@dataclass(slots=True)
+class Charge:
+    """One task's: ``amount`` is what it is taken to cost, ``charged`` what was ever told as spent.
+
+    ``earlier`` of that was told before this run of its job. ``perhaps`` says that a create of it
+    was sent whose answer never came, so that giving it up does not make it free.
+    """
+
+    amount: int = 0
+    charged: int = 0
+    earlier: int = 0
+    settled: bool = False
+    perhaps: bool = False
+
+    @property
+    def cost(self) -> int:
+        """What is settled."""
+        return self.amount if self.settled else 0
+
+    @property
+    def spent(self) -> int:
+        """What was told as spent in this run of its job."""
+        return self.charged - self.earlier
+
+    def step(self, event: TaskEvent, state: State) -> int:
+        """Take an event that led to ``state``; how much more it settles as spent."""
+        match event:
+            case CreateLost():
+                self.perhaps = True
+            case Dropped() | Refused() if not self.perhaps:
+                self.amount = 0
+            case Succeeded() | TaskFailed():
+                self.amount = micro_dollars(event.cost_usd, otherwise=self.amount)
+        if state not in FINAL and not isinstance(event, Succeeded):
+            return 0
+        self.settled = True
+        more = max(0, self.amount - self.charged)
+        self.charged += more
+        return more
+
+
+def charge_of(state: State, reserved: int, charged: int | None) -> Charge:
+    """The charge of a task as it was written down; what it had settled is not told again."""
+    amount = reserved if charged is None else charged
+    settled = charged is not None or state in FINAL
+    told = amount if settled else 0
+    return Charge(amount, told, earlier=told, settled=settled, perhaps=state in _PERHAPS)

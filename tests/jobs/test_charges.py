@@ -1,0 +1,153 @@
+"""What each step settles of a task's cost, and that the keys' books say the same."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.events import (
+    FINAL,
+    Collected,
+    Created,
+    CreateLost,
+    CreateSent,
+    Dropped,
+    Found,
+    LinkDead,
+    NotFound,
+    NotSent,
+    Polled,
+    PollFailed,
+    RecreateAllowed,
+    Refused,
+    State,
+    Succeeded,
+    TaskEvent,
+    TaskFailed,
+    Throttled,
+    Vanished,
+)
+from gateway.jobs.charges import Charge, charge_of
+from gateway.jobs.journal import Stamp
+from gateway.jobs.machine import TABLE, step
+from gateway.state.accounts import Accounts
+from gateway.state.base import NO_LIMITS
+from tests.clocks import FakeClock
+from tests.state.rows import a_job
+
+RESERVED = 40_000
+WHO = Stamp(job_id="j", task_id="t", at=1.0)
+
+SENT = CreateSent(**WHO)
+CREATED = Created(**WHO, upstream_id="v", seconds=0.1)
+LOST = CreateLost(**WHO, reason="r")
+DROPPED = Dropped(**WHO, reason="r")
+REFUSED = Refused(**WHO, reason="r")
+NOT_FOUND = NotFound(**WHO)
+AGAIN = RecreateAllowed(**WHO)
+FOUND = Found(**WHO, upstream_id="v")
+VANISHED = Vanished(**WHO, reason="r")
+DEAD = LinkDead(**WHO, reason="r")
+KEPT = Collected(**WHO, images=1, size=1)
+OTHERS = (
+    NotSent(**WHO, reason="r"),
+    Throttled(**WHO, retry_after=None),
+    Polled(**WHO, word="w", progress=None),
+    PollFailed(**WHO, reason="r"),
+)
+
+
+def made(cost_usd: str | None) -> Succeeded:
+    return Succeeded(**WHO, images=1, seconds=1.0, completed_at=None, cost_usd=cost_usd)
+
+
+def gave_up(cost_usd: str | None) -> TaskFailed:
+    return TaskFailed(**WHO, reason="r", cost_usd=cost_usd)
+
+
+def told(*events: TaskEvent) -> tuple[list[int], int]:
+    """What each step settles, and what is settled in the end."""
+    charge, state, settled = Charge(RESERVED), State.INTENT, []
+    for event in events:
+        state = step(state, event)
+        settled.append(charge.step(event, state))
+    return settled, charge.cost
+
+
+@pytest.mark.parametrize(
+    ("events", "settled", "cost"),
+    [
+        ((SENT, CREATED, made("0.1"), KEPT), [0, 0, 100_000, 0], 100_000),
+        ((SENT, CREATED, made(None), KEPT), [0, 0, RESERVED, 0], RESERVED),
+        ((SENT, CREATED, made("0.1"), DEAD), [0, 0, 100_000, 0], 100_000),
+        ((SENT, CREATED, gave_up("0")), [0, 0, 0], 0),
+        ((SENT, CREATED, gave_up(None)), [0, 0, RESERVED], RESERVED),
+        ((SENT, CREATED, VANISHED), [0, 0, RESERVED], RESERVED),
+        ((DROPPED,), [0], 0),
+        ((SENT, REFUSED), [0, 0], 0),
+        ((SENT, LOST, NOT_FOUND), [0, 0, RESERVED], RESERVED),
+        ((SENT, LOST, FOUND, made("0.01")), [0, 0, 0, 10_000], 10_000),
+        # What was taken for spent is not told again; what comes to more is.
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), [0, 0, RESERVED, 0, 60_000], 100_000),
+        ((SENT, LOST, NOT_FOUND, FOUND, gave_up("0")), [0, 0, RESERVED, 0, 0], 0),
+        # A create whose answer was lost may have been paid, whatever became of the next.
+        ((SENT, LOST, AGAIN, DROPPED), [0, 0, 0, RESERVED], RESERVED),
+        ((SENT, LOST, AGAIN, SENT, REFUSED), [0, 0, 0, 0, RESERVED], RESERVED),
+    ],
+)
+def test_a_step_settles_what_it_made_certain(
+    events: tuple[TaskEvent, ...], settled: list[int], cost: int
+) -> None:
+    assert told(*events) == (settled, cost)
+
+
+EVENTS = (
+    *(SENT, CREATED, LOST, DROPPED, REFUSED, NOT_FOUND, AGAIN, FOUND, VANISHED, DEAD, KEPT),
+    *(made("0.02"), made("0.09"), made(None), made("junk"), gave_up("0"), gave_up(None), *OTHERS),
+)
+
+
+@given(st.lists(st.integers(0, 99), max_size=12))
+def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
+    accounts = Accounts(FakeClock())
+    job = a_job("j", "t")
+    job = replace(job, tasks=(replace(job.tasks[0], reserved=RESERVED),))
+    accounts.take(job, NO_LIMITS)
+    charge, state, charged = Charge(RESERVED), State.INTENT, 0
+    for choice in choices:
+        legal = [event for event in EVENTS if type(event) in TABLE[state]]
+        if not legal:
+            break
+        event = legal[choice % len(legal)]
+        state = step(state, event)
+        change = accounts.told(event, state)
+        charged += charge.step(event, state)
+        assert accounts.standing("studio", NO_LIMITS).cost_today == charge.amount
+        if change is not None:
+            assert charge.amount == change.charged
+        if state in FINAL:
+            assert charge.cost == charge.amount
+        assert charged == charge.charged >= charge.cost
+
+
+@pytest.mark.parametrize(
+    ("state", "charged", "cost"),
+    [
+        (State.RUNNING, None, 0),
+        (State.COLLECTING, 70_000, 70_000),
+        (State.DONE, 70_000, 70_000),
+        (State.LOST, None, RESERVED),
+        (State.DROPPED, 0, 0),
+    ],
+)
+def test_what_another_process_had_settled_is_not_told_again(
+    state: State, charged: int | None, cost: int
+) -> None:
+    charge = charge_of(state, RESERVED, charged)
+    assert (charge.cost, charge.charged) == (cost, cost)
+
+
+def test_a_lost_task_of_another_process_is_perhaps_paid() -> None:
+    charge = charge_of(State.UNCERTAIN, RESERVED, None)
+    assert [charge.step(AGAIN, State.INTENT), charge.step(DROPPED, State.DROPPED)] == [0, RESERVED]
