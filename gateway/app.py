@@ -187,7 +187,7 @@ class Gateway:
 
     def _make_runner(self, config: Config, clock: Clock) -> None:
         section, drain = config.upstream, config.drain
-        asker = Asker(self._upstream, self._governor, clock, section.settle_time)
+        asker = Asker(self._upstream, self._governor, self._journal, section.settle_time)
         budget = RetryBudget(section.retry_share, clock)
         breaker = Breaker(section.breaker, clock, self._journal.announce)
         least = self._poller.experience.least

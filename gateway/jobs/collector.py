@@ -10,12 +10,12 @@ import contextlib
 from pathlib import Path
 from typing import Protocol
 
-from gateway.clock import Clock
 from gateway.errors import ResultUnusable, TaskFailed
 from gateway.events import Collected, CollectingHindered, LinkDead
 from gateway.failpoints import failpoint
 from gateway.images.finish import Finished, UnusableResult
 from gateway.images.shelf import Shelf, Shelved
+from gateway.jobs.asking import ask
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal
 from gateway.state.base import PictureRow
@@ -176,11 +176,12 @@ class Asker:
     """Time, and a fresh look at a task for the sake of its links."""
 
     def __init__(
-        self, upstream: Upstream, governor: Governor, clock: Clock, settle_time: float
+        self, upstream: Upstream, governor: Governor, journal: Journal, settle_time: float
     ) -> None:
         self._upstream = upstream
         self._governor = governor
-        self._clock = clock
+        self._journal = journal
+        self._clock = journal.clock
         self._settle_time = settle_time
 
     def wall(self) -> float:
@@ -205,7 +206,7 @@ class Asker:
         while True:
             await self._governor.queries.turn()
             try:
-                status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+                status = await self._ask(task)
                 if status.links:
                     return status
                 unknown = 0
@@ -227,10 +228,13 @@ class Asker:
         """
         await self._governor.queries.turn()
         try:
-            status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+            status = await self._ask(task)
         except TaskUnknown:
             return None
         return status.links[place] if place < len(status.links) else None
+
+    async def _ask(self, task: LiveTask) -> TaskStatus:
+        return await ask(self._upstream, self._journal, task.entry, task.upstream_id)
 
 
 def _row(task: LiveTask, place: int, shelved: Shelved, notes: tuple[Note, ...]) -> PictureRow:

@@ -32,6 +32,7 @@ from gateway.events import (
     Throttled,
 )
 from gateway.failpoints import failpoint
+from gateway.jobs.asking import ask
 from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
 from gateway.jobs.queue import Queue, Turn
@@ -132,7 +133,7 @@ class Creator:
             pause = next(pauses, _LOOK_UP_PAUSES[-1])
             await self._governor.queries.turn()
             try:
-                status = await self._upstream.status(task.entry.task_id)
+                status = await ask(self._upstream, self._journal, task.entry)
             except (base.TaskUnknown, base.StatusUnavailable):
                 continue
             if self._is_anothers(task, status):

@@ -18,6 +18,7 @@ from gateway.errors import DeadlineExceeded, GatewayError, ResultUnusable, TaskF
 from gateway.events import Polled, PollFailed, Succeeded, Vanished
 from gateway.events import TaskFailed as TaskFailedEvent
 from gateway.failpoints import failpoint
+from gateway.jobs.asking import ask
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal
 from gateway.jobs.schedule import Experience, next_ask
@@ -165,7 +166,7 @@ class Poller:
         task = followed.task
         failpoint("poll.asking")
         try:
-            status = await self._upstream.status(task.upstream_id or task.entry.task_id)
+            status = await ask(self._upstream, self._journal, task.entry, task.upstream_id)
             failpoint("poll.asked")
         except StatusUnavailable as error:
             if error.throttled and error.retry_after is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from gateway.errors import Draining, GatewayError, InternalError
 from gateway.events import FINAL, CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
+from gateway.jobs.asking import Past, ask
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
@@ -124,6 +125,7 @@ class SecondLook:
         governor: Governor,
     ) -> None:
         self._store = memory.store
+        self._journal = memory.journal
         self._clock = memory.clock
         self._recovery = recovery
         self._creator = creator
@@ -157,7 +159,8 @@ class SecondLook:
                 continue
             await self._governor.queries.turn()
             try:
-                found[task.task_id] = await self._upstream.status(task.task_id)
+                past = Past(row.job_id, task.task_id)
+                found[task.task_id] = await ask(self._upstream, self._journal, past)
             except TaskUnknown:
                 continue
             except StatusUnavailable as unavailable:

@@ -13,6 +13,9 @@ from gateway.translate.model import Picture, Reference, TaskSpec
 
 Phase = Literal["queued", "running", "done", "failed"]
 
+Silence = Literal["http_429", "http_5xx", "timeout", "network", "garbage"]
+"""In which way a question got no usable answer; one of the words of ``notices.Answer``."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
@@ -66,18 +69,18 @@ class CreateLost(CreateOutcome):
 
 
 class StatusUnavailable(Exception):
-    """A question about a task got no usable answer; ask again later.
+    """A question about a task got no usable answer; ask again later."""
 
-    ``throttled`` says that it is the account that is asked for patience, not this task.
-    """
-
-    def __init__(
-        self, reason: str, retry_after: float | None = None, *, throttled: bool = False
-    ) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, kind: Silence) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
-        self.throttled = throttled
+        self.kind = kind
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it is the account that is asked for patience, not this task."""
+        return self.kind == "http_429"
 
 
 class TaskUnknown(Exception):

@@ -23,6 +23,7 @@ from gateway.upstream.base import (
     CreateNotSent,
     CreateRefused,
     CreateThrottled,
+    Silence,
     StatusUnavailable,
     TaskStatus,
     TaskUnknown,
@@ -62,6 +63,12 @@ _PERHAPS_ACCEPTED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 _NOT_UPLOADED = "The image service could not be reached to upload a picture."
 _UNREAD = "The image service's answer to the upload of a picture made no sense."
 _NO_SUCH_TASK = {"task_not_exist", "task_not_found"}
+# What a question met on its way; another word is the network's.
+_ON_THE_WAY: Mapping[str, Silence] = {
+    **dict.fromkeys(("timeout", "ConnectTimeout", "PoolTimeout"), "timeout"),
+    **dict.fromkeys(("ReadTimeout", "WriteTimeout"), "timeout"),
+    "answer too large": "garbage",
+}
 
 
 class Calls(Protocol):
@@ -166,9 +173,11 @@ class Toapis:
             answer = await self._outgoing.call("GET", url, self._headers, self._section.status_time)
             return await _read(answer, partial(self._told, task_id))
         except Interrupted as error:
-            raise StatusUnavailable(error.reason) from error
+            kind = _ON_THE_WAY.get(error.reason, "network")
+            raise StatusUnavailable(error.reason, kind=kind) from error
         except _UNREADABLE as error:
-            raise StatusUnavailable(f"unreadable answer ({type(error).__name__})") from error
+            reason = f"unreadable answer ({type(error).__name__})"
+            raise StatusUnavailable(reason, kind="garbage") from error
 
     def _told(self, task_id: str, answer: Answer, body: Json) -> TaskStatus:
         if answer.status == HTTPStatus.OK and task_id_in(body):
@@ -177,8 +186,7 @@ class Toapis:
         # A bare 404 is a proxy's; only the vendor can say that it knows no such task.
         if fault.code in _NO_SUCH_TASK or (answer.status == HTTPStatus.NOT_FOUND and says_no(body)):
             raise TaskUnknown(fault.word)
-        throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
-        raise StatusUnavailable(fault.word, self._pause(answer), throttled=throttled)
+        raise StatusUnavailable(fault.word, self._pause(answer), kind=_silence(answer.status))
 
     def _refused(self, fault: Fault, answer: Answer) -> GatewayError:
         error = refusal(fault, self._pause(answer))
@@ -193,6 +201,15 @@ class Toapis:
 
     def _pause(self, answer: Answer) -> float | None:
         return retry_after(answer.headers, self._clock.wall())
+
+
+def _silence(status: int) -> Silence:
+    """What an answer that says nothing of its task is, by its status."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "http_429"
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        return "timeout"
+    return "http_5xx" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "garbage"
 
 
 async def _read(answer: Answer, read: Callable[[Answer, Json], T]) -> T:

@@ -15,8 +15,8 @@ from tests.clocks import FakeClock
 Answer = TaskStatus | StatusUnavailable
 FOUND = TaskStatus("tsk_1", "done", "completed")
 OTHER = TaskStatus("tsk_2", "done", "completed")
-DOWN = StatusUnavailable("502")
-LATER = StatusUnavailable("429", throttled=True)
+DOWN = StatusUnavailable("502", kind="http_5xx")
+LATER = StatusUnavailable("429", kind="http_429")
 
 
 class FakeVendor:
@@ -87,7 +87,7 @@ async def test_a_stumble_is_forgiven_once() -> None:
 async def test_a_vendor_that_puts_off_is_left_alone_for_as_long_as_it_says() -> None:
     clock = FakeClock()
     begun = clock.now
-    patience: list[Answer] = [StatusUnavailable("429", 30.0, throttled=True), LATER, FOUND]
+    patience: list[Answer] = [StatusUnavailable("429", 30.0, kind="http_429"), LATER, FOUND]
     asking, _ = enquiry({"task_1": patience}, clock)
     await clock.drive(asking.ask(task()))
     assert clock.now - begun == pytest.approx(31)
@@ -96,7 +96,9 @@ async def test_a_vendor_that_puts_off_is_left_alone_for_as_long_as_it_says() -> 
 async def test_a_vendor_that_asks_for_an_hour_is_asked_after_a_minute() -> None:
     clock = FakeClock()
     begun = clock.now
-    asking, _ = enquiry({"task_1": [StatusUnavailable("503", 3600.0), FOUND]}, clock)
+    asking, _ = enquiry(
+        {"task_1": [StatusUnavailable("503", 3600.0, kind="http_5xx"), FOUND]}, clock
+    )
     await clock.drive(asking.ask(task()))
     assert clock.now - begun == pytest.approx(60)
 

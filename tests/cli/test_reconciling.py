@@ -31,7 +31,7 @@ class DoneVendor:
     async def status(self, task_id: str) -> TaskStatus:
         self.asked.append(task_id)
         if len(self.asked) >= self.silent_from:
-            raise StatusUnavailable("502")
+            raise StatusUnavailable("502", kind="http_5xx")
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.clock.sleep(0.5)

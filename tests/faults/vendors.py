@@ -228,7 +228,7 @@ class Wire:
         if vendor.hit(weather.bad_poll):
             throttled = chance.random() < 0.2
             wait = chance.choice((None, 1.0, 5.0)) if throttled else None
-            raise StatusUnavailable("500", wait, throttled=throttled)
+            raise StatusUnavailable("500", wait, kind="http_429" if throttled else "http_5xx")
         if vendor.hit(weather.unknown):
             raise TaskUnknown("404")
         status = vendor.status(task_id)

@@ -174,7 +174,7 @@ class House:
         self.governor = Governor(5, 50, self.clock)
         section = Upstream.model_validate({"api_key": "secret", **upstream})
         self.poller = Poller(self.vendor, self.governor, self.journal, self.clock, Polling(), 90)
-        asker = Asker(self.vendor, self.governor, self.clock, 90)
+        asker = Asker(self.vendor, self.governor, self.journal, 90)
         budget = RetryBudget(section.retry_share, self.clock)
         self.breaker = Breaker(section.breaker, self.clock, self.facts.append)
         announce = self.journal.announce

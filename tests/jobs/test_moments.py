@@ -175,7 +175,7 @@ async def test_a_network_that_is_away_for_a_while_costs_no_picture(house: House)
 
     async def status(task_id: str) -> TaskStatus:
         if house.fetcher.crashes and house.fetcher.fetched:
-            raise StatusUnavailable("ConnectError")
+            raise StatusUnavailable("ConnectError", kind="network")
         return await asked(task_id)
 
     house.vendor.status = status  # type: ignore[method-assign]

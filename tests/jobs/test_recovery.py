@@ -237,7 +237,10 @@ async def test_a_picture_that_was_being_fetched_is_fetched_again(
     job_id = await killed(house, 30.0)
     assert (await row_of(house, job_id)).tasks[0].state is State.COLLECTING
     async with House(tmp_path, before=house) as heir:
-        heir.vendor.statuses = [base.StatusUnavailable("x"), base.TaskUnknown("404")]
+        heir.vendor.statuses = [
+            base.StatusUnavailable("x", kind="network"),
+            base.TaskUnknown("404"),
+        ]
         await heir.recovery.recover()
         await over(heir)
         assert heir.names() == ["Collected"]

@@ -207,7 +207,7 @@ async def test_a_refusal_is_told_and_nothing_is_bought(house: House) -> None:
 
 async def test_a_lost_answer_is_looked_up_by_our_id_and_never_sent_again(house: House) -> None:
     house.vendor.creates = [base.CreateLost("ReadTimeout")]
-    house.vendor.statuses = [StatusUnavailable("503"), TaskUnknown("404")]
+    house.vendor.statuses = [StatusUnavailable("503", kind="http_5xx"), TaskUnknown("404")]
     job = await house.start(a_plan())
     await house.finished(job)
     assert job.outcome.result().error is None
@@ -229,10 +229,10 @@ async def test_what_stays_unknown_is_lost_told_and_not_bought_again(house: House
 
 async def test_polls_that_fail_end_nothing(house: House) -> None:
     house.vendor.statuses = [
-        StatusUnavailable("503"),
-        StatusUnavailable("429", 5.0),
+        StatusUnavailable("503", kind="http_5xx"),
+        StatusUnavailable("500", 5.0, kind="http_5xx"),
         TaskUnknown("404"),
-        StatusUnavailable("timeout"),
+        StatusUnavailable("timeout", kind="timeout"),
         TaskUnknown("404"),
     ]
     job = await house.start(a_plan())
@@ -264,13 +264,13 @@ async def test_done_without_a_picture_is_asked_again_before_it_is_believed(house
 async def test_one_tasks_trouble_holds_up_no_other_but_a_throttled_account_does(
     house: House,
 ) -> None:
-    house.vendor.statuses = [StatusUnavailable("503", 50.0)]
+    house.vendor.statuses = [StatusUnavailable("503", 50.0, kind="http_5xx")]
     job = await house.start(a_plan())
     await house.clock.until(lambda: house.vendor.asked == 1)
     await house.clock.advance(1)
     assert house.governor.queries.wait() == 0.0
     await house.finished(job)
-    house.vendor.statuses = [StatusUnavailable("429", 50.0, throttled=True)]
+    house.vendor.statuses = [StatusUnavailable("429", 50.0, kind="http_429")]
     job = await house.start(a_plan())
     asked = house.vendor.asked
     await house.clock.until(lambda: house.vendor.asked == asked + 1)

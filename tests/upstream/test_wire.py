@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from gateway import errors
+from gateway import errors, notices
 from gateway.config.sections import Upstream
 from gateway.translate.model import Picture, Reference, RemotePicture, TaskSpec
 from gateway.upstream import base
@@ -393,6 +393,38 @@ async def test_a_bare_404_is_a_proxys_and_proves_nothing() -> None:
     for body in (b"", b"<html>Not Found</html>", b"{}"):
         with pytest.raises(base.StatusUnavailable):
             await vendor(Answer(404, {}, body))[0].status("t")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(429, {}, b""), "http_429"),
+        (Answer(500, {}, b"{}"), "http_5xx"),
+        (Answer(599, {}, b"<html>"), "http_5xx"),
+        (Answer(408, {}, b""), "timeout"),
+        (Answer(401, {}, b"{}"), "garbage"),
+        (Answer(404, {}, b""), "garbage"),
+        (Answer(302, {}, b""), "garbage"),
+        (Answer(200, {}, b""), "garbage"),
+        (Answer(200, {}, b"[" * 100_000), "garbage"),
+        (Interrupted("timeout"), "timeout"),
+        (Interrupted("ReadTimeout"), "timeout"),
+        (Interrupted("ConnectTimeout"), "timeout"),
+        (Interrupted("PoolTimeout"), "timeout"),
+        (Interrupted("ReadError"), "network"),
+        (Interrupted("ConnectError"), "network"),
+        (Interrupted("something new"), "network"),
+        (Interrupted("answer too large"), "garbage"),
+    ],
+)
+async def test_a_question_without_an_answer_says_in_which_of_five_ways(
+    answer: Answer | Interrupted, kind: str
+) -> None:
+    with pytest.raises(base.StatusUnavailable) as caught:
+        await vendor(answer)[0].status("t")
+    assert caught.value.kind == kind
+    assert kind in get_args(base.Silence)
+    assert kind in get_args(notices.Answer)
 
 
 async def test_only_a_throttled_account_is_told_as_such() -> None:
