@@ -18,6 +18,7 @@ from gateway.clock import Clock
 from gateway.config.addresses import ledger_path
 from gateway.config.sections import Config, Model, Server
 from gateway.events import JobClaimed
+from gateway.facts import InFlight
 from gateway.images.shelf import Shelf
 from gateway.images.workshop import Workshop
 from gateway.jobs.ages import Ages
@@ -74,6 +75,7 @@ class Gateway:
     def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
         self._clock = clock
         self.board = Board()
+        self.in_flight = InFlight()
         self._store = _store(config, clock, emit)
         section = config.joins
         self._ages = Ages(clock, max(section.failures, section.orphans, section.delivered))
@@ -235,7 +237,7 @@ class Gateway:
             deadlines=config.upstream.deadlines,
             clock=clock,
         )
-        context = Middleware(RequestContext, clock=clock, emit=emit)
+        context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         return clients_app(desk, outer=[context])
 
     def _admission(self, section: Server, clock: Clock) -> Admission:

@@ -17,6 +17,7 @@
     │   ├── UpstreamRefused           it found fault with our request
     │   ├── UpstreamUnauthorized · UpstreamUnfunded · UpstreamModelUnavailable
     │   ├── UpstreamThrottled · UpstreamUnavailable      nothing was bought
+    │   │   └── CreatesHeldBack       they keep failing, so it was not tried
     │   ├── UpstreamOutcomeUnknown    sent, no answer: perhaps bought
     │   ├── TaskFailed                bought, ended without a picture
     │   ├── ResultUnusable            made, but what we fetched is not a picture
@@ -205,6 +206,10 @@ class UpstreamThrottled(UpstreamError):
 
 class UpstreamUnavailable(UpstreamError):
     """The vendor could not be reached, or did not take the request. Nothing was bought."""
+
+
+class CreatesHeldBack(UpstreamUnavailable):
+    """Creates keep failing, so none is sent for a while. Nothing was bought."""
 
 
 class UpstreamOutcomeUnknown(UpstreamError):

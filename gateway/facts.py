@@ -62,10 +62,11 @@ class RequestFacts:
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took, one after the other: ``client`` is what
     was spent on waiting for the caller (its body's bytes, its reading), ``queue`` on waiting for a
-    turn, ``upstream`` on the vendor (create, making, download); what is left is ours.
-    ``waiting`` is what it waits for at the moment. ``status`` is the one that was sent.
-    ``retry`` counts the caller's own repetitions, as it said. ``images`` and ``delivery`` are what
-    the answer holds; ``cost`` what was charged for it, in micro-dollars, and 0 if it was joined.
+    turn, ``upstream`` on the vendor (uploads, create, making, download); what is left is ours.
+    ``waits`` is what it waits for at the moment, or tells it; ``waiting`` is read from there.
+    ``status`` is the one that was sent. ``retry`` counts the caller's own repetitions, as it said.
+    ``images`` and ``delivery`` are what the answer holds, once it was begun; ``cost`` what was
+    charged for it by its end, in micro-dollars, and 0 if it was joined.
     ``key_fault`` says why a key was not admitted. ``joined`` says how the request was known to be
     the repetition of another. ``standing`` gives further headers of the answer when it begins: what
     its key has left by then.
@@ -87,13 +88,18 @@ class RequestFacts:
     status: int | None = None
     error_code: str | None = None
     rejection: Rejection | None = None
-    waiting: Whereabouts = "body"
+    waits: Whereabouts | Callable[[], Whereabouts] = "body"
     retry: int | None = None
     images: int | None = None
     delivery: str | None = None
     cost: int | None = None
     standing: Callable[[], Awaitable[Mapping[str, str]]] | None = None
     phases: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> Whereabouts:
+        """What the request waits for at the moment."""
+        return self.waits() if callable(self.waits) else self.waits
 
 
 class InFlight:

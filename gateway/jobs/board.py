@@ -13,10 +13,18 @@ from dataclasses import dataclass, field
 
 from gateway.errors import Bought, GatewayError
 from gateway.events import State
+from gateway.facts import Whereabouts
 from gateway.images.shelf import Reservation, Shelved
 from gateway.jobs.journal import Entry
+from gateway.jobs.phases import Watch
 from gateway.translate.model import Note, Plan, TaskSpec
 
+# What a caller waits for, by the states of the tasks that go on: the first of these.
+_STAGES: tuple[tuple[Whereabouts, frozenset[State]], ...] = (
+    ("queue", frozenset({State.INTENT})),
+    ("create", frozenset({State.CREATING, State.UNCERTAIN})),
+    ("poll", frozenset({State.RUNNING})),
+)
 _PERHAPS = frozenset({State.CREATING, State.UNCERTAIN, State.LOST})
 
 Release = Callable[[], Coroutine[object, object, None]]
@@ -59,6 +67,7 @@ class LiveTask:
     marking: bool = False
     kept: list[Shelved] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(slots=True)
@@ -121,6 +130,17 @@ class Job:
     def is_creating(self) -> bool:
         """Whether a create is under way, or is about to be sent."""
         return any(task.marking or task.entry.state is State.CREATING for task in self.tasks)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """What whoever waits for it waits for: what the task does that is the furthest behind."""
+        states = {task.entry.state for task in self.tasks}
+        return next((stage for stage, those in _STAGES if states & those), "download")
+
+    @property
+    def spent(self) -> int:
+        """What its tasks were charged in this run of it, in micro-dollars."""
+        return sum(task.entry.charge.spent for task in self.tasks)
 
     @property
     def states(self) -> tuple[str, ...]:

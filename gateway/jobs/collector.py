@@ -144,7 +144,7 @@ class Collector:
         pauses = iter(_PAUSES)
         while True:
             try:
-                return await self._keep(job, link)
+                return await self._keep(job, task, link)
             except OSError as error:
                 told = CollectingHindered(
                     job_id=job.job_id, task_id=task.entry.task_id, reason=str(error.strerror)
@@ -153,11 +153,12 @@ class Collector:
                 if not await self._asker.pause(next(pauses, _PAUSES[-1]), job.give_up):
                     raise
 
-    async def _keep(self, job: Job, link: str) -> tuple[Shelved, tuple[Note, ...]]:
+    async def _keep(self, job: Job, task: LiveTask, link: str) -> tuple[Shelved, tuple[Note, ...]]:
         """Fetch, finish, keep; files on the way are moved on, or removed after a fault."""
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
         try:
             await self._fetcher.fetch(link, fetched)
+            task.watch.fetched = self._journal.clock.monotonic()
             failpoint("collect.fetched")
             finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
             shelved = await self._shelf.keep(finished, job.reservation)

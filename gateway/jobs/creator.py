@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
 from gateway.errors import (
+    CreatesHeldBack,
     DeadlineExceeded,
     Draining,
     LedgerUnavailable,
@@ -173,6 +174,7 @@ class Creator:
         """Send the create, once. Raises: CreateOutcome."""
         self._budget.called()
         sent_at = self._clock.monotonic()
+        task.watch.enter("upstream", sent_at)
         try:
             status = await self._upstream.create(task.spec, links, task.entry.task_id)
         except (base.CreateNotSent, base.CreateLost):
@@ -244,14 +246,18 @@ class Creator:
             return leave
         await self._drop(job, task, "creates keep failing")
         message = "The image service keeps failing." + NOTHING
-        raise UpstreamUnavailable(message, code="upstream_unavailable", retry_after=leave)
+        raise CreatesHeldBack(message, code="upstream_unavailable", retry_after=leave)
 
     async def _turn(self, job: Job, task: LiveTask) -> Turn:
         """Wait for a turn; in the very moment it was given up, somebody may have come back."""
-        while True:
-            turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
-            if turn is not Turn.MOOT or self._is_moot(job, task):
-                return turn
+        task.watch.enter("queue", self._clock.monotonic())
+        try:
+            while True:
+                turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
+                if turn is not Turn.MOOT or self._is_moot(job, task):
+                    return turn
+        finally:
+            task.watch.enter(None, self._clock.monotonic())
 
     def _is_moot(self, job: Job, task: LiveTask) -> bool:
         """Whether nothing should be bought any more."""

@@ -24,10 +24,12 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.events import JobDelivered, JobJoined, State
+from gateway.facts import Whereabouts
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.fingerprint import fingerprint
 from gateway.jobs.joins import Anew, Ask, How, Joins, Match
 from gateway.jobs.memory import Memory
+from gateway.jobs.phases import Meter
 from gateway.jobs.queue import Queue
 from gateway.jobs.recovery import SecondLook
 from gateway.jobs.rows import outcome_of
@@ -70,6 +72,20 @@ class Visit:
         if isinstance(self.job, Job):
             return self.job.upstream_ids
         return tuple(task.upstream_id for task in self.job.tasks if task.upstream_id)
+
+    def whereabouts(self) -> Whereabouts:
+        """What the request waits for at the moment."""
+        return self.job.whereabouts if isinstance(self.job, Job) else "download"
+
+    @property
+    def cost(self) -> int:
+        """What the request has been charged by now, in micro-dollars: only for what it began."""
+        return self.job.spent if self.how is None and isinstance(self.job, Job) else 0
+
+    def meter(self) -> Meter:
+        """Measures whose the time is that is waited from now on."""
+        watches = [task.watch for task in self.job.tasks] if isinstance(self.job, Job) else []
+        return Meter(watches, self.clock.monotonic(), joined=self.how is not None)
 
     async def wait(self, wish: Wish, gone: asyncio.Future[None]) -> Outcome:
         """The job's outcome, unless the wish's time is over or its caller ``gone`` before.

@@ -31,6 +31,7 @@ from gateway.jobs.collector import Collector
 from gateway.jobs.creator import NOTHING, Creator
 from gateway.jobs.ids import job_id, task_id
 from gateway.jobs.journal import Entry, Journal
+from gateway.jobs.phases import Phase
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.rows import about, failure_of, job_of, plain_error, references, row_of
@@ -286,17 +287,24 @@ class Runner:
             return {}
         if job.links:
             return {one: _address(one, job.links) for one in wanted}
+        self._watch(job, "upstream")
         try:
             links = await self._line.uploads.links(wanted)
         except Exception:
             await self._drop_all(job)
             raise
+        finally:
+            self._watch(job, None)
         job.links.update(
             {one.digest: url for one, url in links.items() if isinstance(one, Picture)}
         )
         await self._journal.add_links(job.job_id, job.links)
         failpoint("uploads.done")
         return links
+
+    def _watch(self, job: Job, phase: Phase | None) -> None:
+        for task in job.tasks:
+            task.watch.enter(phase, self._clock.monotonic())
 
     async def _drop_all(self, job: Job) -> None:
         job.dropping = True
@@ -315,6 +323,8 @@ class Runner:
             job.suspended = True
         except Exception as error:  # noqa: BLE001 - told to the caller and the log
             self._fail(job, error)
+        finally:
+            task.watch.end(self._clock.monotonic())
 
     async def _go_on(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> None:
         if task.entry.state in FINAL:

@@ -15,6 +15,7 @@ from gateway.clock import Clock
 from gateway.errors import RateLimited, Unauthenticated
 from gateway.facts import RequestFacts
 from gateway.jobs.reception import Reception
+from gateway.openai.idempotency import retries
 from gateway.openai.proxies import Proxies
 from gateway.openai.ratelimits import standing_headers
 from gateway.openai.terms import CurrentTerms, Terms
@@ -47,6 +48,7 @@ class Admission:
         From here on each answer says what the key has left. Raises: Unauthenticated, RateLimited.
         """
         facts, terms = facts_of(request.scope), self._terms.now
+        facts.retry = retries(request.headers)
         try:
             key = self._identified(request, terms.keys)
         except Unauthenticated as fault:

@@ -23,7 +23,10 @@ _PIECE = 3 * 64 * 1024
 
 
 class SegmentsResponse:
-    """A JSON body with pictures in it, as an ASGI response; afterwards ``delivered`` is known."""
+    """A JSON body with pictures in it, as an ASGI response.
+
+    ``begun`` is known as soon as its head was sent, ``delivered`` afterwards.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class SegmentsResponse:
         self._headers = headers
         self._shelf = shelf
         self._gone = gone
+        self.begun = False
         self.delivered = False
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -48,6 +52,7 @@ class SegmentsResponse:
             files = await asyncio.to_thread(self._open, pictures, stack)
             length = sum(_length(segment) for segment in self._segments)
             await _start(send, 200, {**self._headers, "content-type": "application/json"}, length)
+            self.begun = True
             failpoint("answer.begun")
             for segment in self._segments:
                 if isinstance(segment, Shelved):

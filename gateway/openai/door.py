@@ -17,7 +17,7 @@ from gateway.jobs.reception import Glance
 from gateway.openai.admission import facts_of
 from gateway.openai.delivery import SegmentsResponse
 from gateway.openai.responses import Result, note_header, segments, task_header, told_fields
-from gateway.openai.serving import Desk, base_url, hang_up
+from gateway.openai.serving import Desk, base_url, hang_up, note_answer
 
 _COME_BACK = "2"
 _WAITING = frozenset({State.INTENT, State.CREATING})
@@ -39,6 +39,7 @@ class GenerationEndpoint:
         _, key = await self._desk.admission.admit(request)
         glance = await self._desk.reception.look(key.name, request.path_params["id"])
         facts.job_id, facts.upstream_ids = glance.job.job_id, _upstream_ids(glance)
+        facts.model = glance.job.plan.model
         told = _told(glance)
         headers = {"x-gateway-task": task_header(facts.upstream_ids)}
         if glance.outcome is None or glance.outcome.error is not None:
@@ -56,7 +57,10 @@ class GenerationEndpoint:
         )
         async with hang_up(receive) as gone:
             response = SegmentsResponse(segments(result), headers, self._desk.shelf, gone)
-            await response(scope, receive, send)
+            try:
+                await response(scope, receive, send)
+            finally:
+                note_answer(facts, response, glance.job.plan, glance.outcome)
             if response.delivered:
                 await self._desk.reception.delivered(glance.job.job_id)
 

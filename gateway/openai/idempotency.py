@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from gateway.errors import InvalidRequest
 
 _LONGEST = 255
+_MOST = 99  # repetitions told apart
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
@@ -22,7 +23,12 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
     return key
 
 
+def retries(headers: Mapping[str, str]) -> int | None:
+    """How often an SDK says that it has sent this already; None where it says nothing of it."""
+    count = headers.get("x-stainless-retry-count", "")
+    return min(int(count[:9]), _MOST) if count.isascii() and count.isdigit() else None
+
+
 def is_retry(headers: Mapping[str, str]) -> bool:
     """Whether an SDK says that it sends this again by itself."""
-    count = headers.get("x-stainless-retry-count", "")
-    return count.isascii() and count.isdigit() and int(count[:9]) > 0
+    return bool(retries(headers))

@@ -63,6 +63,7 @@ TABLE: Mapping[type[GatewayError], Row] = {
     errors.UpstreamModelUnavailable: Row(503, _SERVER, "upstream_model_unavailable", retry=False),
     errors.UpstreamThrottled: Row(429, "rate_limit_error", "rate_limit_exceeded"),
     errors.UpstreamUnavailable: Row(503, _BUSY, "upstream_unavailable"),
+    errors.CreatesHeldBack: Row(503, _BUSY, "upstream_unavailable"),
     errors.UpstreamOutcomeUnknown: Row(502, _SERVER, "upstream_outcome_unknown", retry=False),
     errors.TaskFailed: Row(502, "image_generation_server_error", "upstream_task_failed"),
     errors.ResultUnusable: Row(502, "image_generation_server_error", "upstream_result_unusable"),

@@ -24,6 +24,7 @@ from gateway.openai.bodies import ClientGone
 from gateway.openai.delivery import PictureResponse
 from gateway.openai.door import GenerationEndpoint
 from gateway.openai.paths import CanonicalPaths
+from gateway.openai.rejections import rejection
 from gateway.openai.responses import render_error
 from gateway.openai.serving import Desk, ImagesEndpoint, base_url, hang_up
 from gateway.translate.model import ModelCard
@@ -157,5 +158,6 @@ async def _nobody(_request: Request, _error: Exception) -> Response:
 
 def _render(request: Request, error: GatewayError, base: str) -> Response:
     answer = render_error(error, base)
-    facts_of(request.scope).error_code = answer.code
+    facts = facts_of(request.scope)
+    facts.error_code, facts.rejection = answer.code, rejection(error)
     return Response(answer.body, answer.status, answer.headers)

@@ -85,10 +85,12 @@ class ImagesEndpoint:
             async with visiting as visit:
                 outcome = await self._outcome(facts, visit, wish, gone, terms)
                 response = self._response(request, visit, wish.plan, outcome, gone)
-                await response(scope, receive, send)
+                try:
+                    await response(scope, receive, send)
+                finally:
+                    note_answer(facts, response, wish.plan, outcome)
                 if response.delivered:
                     await self._desk.reception.delivered(visit.job_id)
-        facts.phases["write"] = self._desk.clock.monotonic() - arrived - sum(facts.phases.values())
 
     async def _wish(self, request: Request, terms: Terms, key: Key, arrived: float) -> Wish:
         """Read and plan it. A refused request leaves nothing on disk."""
@@ -100,7 +102,6 @@ class ImagesEndpoint:
             self._desk.reading,
             standing_prompt=self._standing_prompt,
         )
-        facts.phases["read"] = self._desk.clock.monotonic() - arrived
         failpoint("request.read")
         asked = received.request
         deployment = request.scope["state"].get("deployment")
@@ -140,12 +141,12 @@ class ImagesEndpoint:
     ) -> Outcome:
         """Wait for the pictures. Raises: the job's error, unless partial results are wanted."""
         facts.job_id, facts.joined = visit.job_id, visit.how
+        facts.waits, meter = visit.whereabouts, visit.meter()
         try:
             outcome = await visit.wait(wish, gone)
         finally:
-            facts.upstream_ids = visit.upstream_ids
-            spent = self._desk.clock.monotonic() - wish.arrived
-            facts.phases["serve"] = spent - facts.phases["read"]
+            facts.upstream_ids, facts.cost = visit.upstream_ids, visit.cost
+            facts.phases.update(meter.read(self._desk.clock.monotonic()))
         if outcome.error is None:
             return outcome
         if terms.partial_results and outcome.images:
@@ -199,6 +200,15 @@ def _headers(visit: Visit, notes: tuple[Note, ...]) -> dict[str, str]:
     if visit.how is not None:
         headers["x-gateway-joined"] = "true"
     return headers
+
+
+def note_answer(
+    facts: RequestFacts, response: SegmentsResponse, plan: Plan, outcome: Outcome
+) -> None:
+    """Note what an answer holds, if it was begun."""
+    if response.begun:
+        facts.images = len(outcome.images)
+        facts.delivery = plan.delivery if plan.delivery in {"url", "b64_json"} else "other"
 
 
 def _note_plan(facts: RequestFacts, plan: Plan) -> None:

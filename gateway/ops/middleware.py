@@ -1,8 +1,9 @@
 """Around every request: its id, its facts, the headers every response has, and the last resort.
 
-Owns: ``x-request-id`` and its kin, the count of requests in flight, one event at each request's
-end, and what is said when nobody else answered. Pure ASGI, so that hang-ups stay visible. Must
-not know: routes, keys, jobs; those write what they know into the facts.
+Owns: ``x-request-id`` and its kin, which requests are in flight, what of their time their callers
+take, one event at each request's end, and what is said when nobody else answered. Pure ASGI, so
+that hang-ups stay visible. Must not know: routes, keys, jobs; those write what they know into the
+facts.
 """
 
 import json
@@ -14,7 +15,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.clock import Clock
-from gateway.facts import Crashed, Emit, RequestEnded, RequestFacts, new_request_id
+from gateway.facts import (
+    Crashed,
+    Emit,
+    InFlight,
+    RequestEnded,
+    RequestFacts,
+    Whereabouts,
+    new_request_id,
+)
 
 _CLIENT_ID = 200  # characters kept of a client's own request id
 
@@ -26,7 +35,7 @@ class RequestContext:
     error page, which would otherwise answer a crash first, and not in OpenAI's envelope.
 
     The facts are at ``scope["state"]["facts"]`` (with Starlette: ``request.state.facts``).
-    ``in_flight`` is the number of requests being served.
+    Those being served are entered in ``in_flight``.
     """
 
     def __init__(
@@ -35,13 +44,14 @@ class RequestContext:
         *,
         clock: Clock,
         emit: Emit,
+        in_flight: InFlight,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
         self._app = app
         self._clock = clock
         self._emit = emit
+        self._in_flight = in_flight
         self._new_id = new_id
-        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; only cancellation is raised."""
@@ -51,21 +61,21 @@ class RequestContext:
         facts = RequestFacts(self._new_id(), client_request_id=_clients_own_id(scope))
         scope.setdefault("state", {})["facts"] = facts
         exchange = _Exchange(facts, self._clock, receive, send)
-        self.in_flight += 1
+        self._in_flight.enter(facts)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
-            exchange.left_early = True
+            exchange.leave()
         except Exception as error:  # noqa: BLE001 - the last resort: whatever escapes becomes a plain 500
             text = "".join(traceback.format_exception(error))
             self._emit(Crashed(facts.request_id, type(error).__name__, text, facts.job_id))
             await exchange.apologize()
         finally:
-            self.in_flight -= 1
+            self._in_flight.leave(facts)
             self._emit(exchange.ended(scope["method"]))
 
     def __repr__(self) -> str:
-        return f"<RequestContext in_flight={self.in_flight}>"
+        return f"<RequestContext {self._in_flight!r}>"
 
 
 class _Exchange:
@@ -77,14 +87,39 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._began = clock.monotonic()
+        self._client = 0.0
+        self._received = 0
+        self._read = False
         self._sent = 0
         self._complete = False
-        self.left_early = False
+        self._left_at: Whereabouts | None = None
+
+    @property
+    def left_early(self) -> bool:
+        """Whether the client hung up before the response was complete."""
+        return self._left_at is not None
+
+    def leave(self) -> None:
+        """The client hung up."""
+        if not self._complete and self._left_at is None:
+            self._left_at = self._facts.waiting
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and not self._complete:
-            self.left_early = True
+        """Pass on what the client sends; whoever has read all of it only watches for its end."""
+        began = self._clock.monotonic()
+        watching = self._read or self._facts.status is not None
+        try:
+            message = await self._receive()
+        finally:
+            if not watching:
+                self._client += self._clock.monotonic() - began
+        if message["type"] == "http.disconnect":
+            self.leave()
+        elif message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            self._read = not message.get("more_body", False)
+            if self._read and self._facts.waits == "body":
+                self._facts.waits = "queue"
         return message
 
     async def send(self, message: Message) -> None:
@@ -92,11 +127,16 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             self._facts.status = message["status"]
+            self._facts.waits = "write"
             await self._add_headers(message)
         elif message["type"] == "http.response.body":
             self._sent += len(message.get("body", b""))
             self._complete = not message.get("more_body", False)
-        await self._send(message)
+        began = self._clock.monotonic()
+        try:
+            await self._send(message)
+        finally:
+            self._client += self._clock.monotonic() - began
 
     async def _add_headers(self, message: Message) -> None:
         message.setdefault("headers", [])
@@ -136,7 +176,9 @@ class _Exchange:
             status=facts.status,
             duration=self._took(),
             sent=self._sent,
-            left_early=self.left_early and not self._complete,
+            received=self._received,
+            left_early=self.left_early,
+            waiting=self._left_at,
             client_request_id=facts.client_request_id,
             key_name=facts.key_name,
             key_fault=facts.key_fault,
@@ -150,7 +192,12 @@ class _Exchange:
             upstream_ids=facts.upstream_ids,
             notes=facts.notes,
             error_code=facts.error_code,
-            phases=dict(facts.phases),
+            rejection=facts.rejection,
+            retry=facts.retry,
+            images=facts.images,
+            delivery=facts.delivery,
+            cost=facts.cost,
+            phases={"client": self._client, **facts.phases},
         )
 
     def _took(self) -> float:

@@ -1,6 +1,7 @@
 """Ids, facts, headers and the last resort."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import re
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.facts import Crashed, RequestEnded, RequestFacts, new_request_id
+from gateway.facts import Crashed, InFlight, RequestEnded, RequestFacts, new_request_id
 from gateway.ops.middleware import RequestContext
 from gateway.translate.model import note
 
@@ -42,8 +43,13 @@ class Call:
         self.sent: list[Message] = []
         self.coming: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
         numbers = itertools.count(1)
+        self.in_flight = InFlight()
         self.context = RequestContext(
-            app, clock=self.clock, emit=self.events.append, new_id=lambda: f"req_{next(numbers)}"
+            app,
+            clock=self.clock,
+            emit=self.events.append,
+            in_flight=self.in_flight,
+            new_id=lambda: f"req_{next(numbers)}",
         )
 
     async def receive(self) -> Message:
@@ -127,10 +133,10 @@ async def test_the_facts_reach_the_last_event() -> None:
         RequestEnded(
             "req_1", "GET", 201, 2.0, 4, key_name="studio", route="generations", model="m", n=2,
             tier="2k", quality="high", job_id="job_1", upstream_ids=("t1", "t2"),
-            notes=(adjusted,), phases={"parse": 0.5},
+            notes=(adjusted,), phases={"client": 0.0, "parse": 0.5},
         )
     ]  # fmt: skip
-    assert call.context.in_flight == 0
+    assert len(call.in_flight) == 0
 
 
 async def test_requests_in_flight_are_counted() -> None:
@@ -142,8 +148,8 @@ async def test_requests_in_flight_are_counted() -> None:
 
     call = Call(counts)
     await call()
-    assert seen == ["<RequestContext in_flight=1>"]
-    assert call.context.in_flight == 0
+    assert seen == ["<RequestContext InFlight(1)>"]
+    assert len(call.in_flight) == 0
 
 
 async def test_a_crash_is_told_to_the_client_without_its_text() -> None:
@@ -265,7 +271,7 @@ async def test_cancellation_passes_and_is_counted_out() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert call.context.in_flight == 0
+    assert len(call.in_flight) == 0
     assert call.ended.status is None
 
 
@@ -284,3 +290,148 @@ def test_request_ids_are_ours_and_never_the_same() -> None:
     made = {new_request_id() for _ in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(r"req_[0-9a-f]{32}", one) for one in made)
+
+
+# Whose the time is, and who left when
+
+
+async def test_what_is_waited_for_the_body_and_for_the_reader_is_the_clients() -> None:
+    async def slow_receive() -> Message:
+        call.clock.now += 1.0
+        return bodies.pop(0)
+
+    async def slow_send(message: Message) -> None:
+        call.clock.now += 0.25
+        call.sent.append(message)
+
+    async def serves(scope: Any, receive: Any, send: Any) -> None:
+        async for _ in Request(scope, receive).stream():
+            call.clock.now += 10.0
+        facts: RequestFacts = scope["state"]["facts"]
+        facts.phases["upstream"] = 5.0
+        call.clock.now += 5.0
+        await fine(scope, receive, send)
+
+    bodies: list[Message] = [
+        {"type": "http.request", "body": b"abc", "more_body": True},
+        {"type": "http.request", "body": b"de", "more_body": False},
+    ]
+    call = Call(serves)
+    call.receive = slow_receive  # type: ignore[method-assign]
+    call.send = slow_send  # type: ignore[method-assign]
+    await call()
+    assert call.ended.phases == {"client": 2.5, "upstream": 5.0}
+    assert (call.ended.received, call.ended.sent) == (5, 4)
+    assert call.ended.duration == 37.5  # the body's end is a step of its own
+    assert call.ended.waiting is None
+
+
+async def test_a_body_that_never_came_is_the_clients_time_too() -> None:
+    async def gives_up(scope: Any, receive: Any, send: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            await receive()
+        await fine(scope, receive, send)
+
+    async def too_slow() -> Message:
+        call.clock.now += 30.0
+        raise TimeoutError
+
+    call = Call(gives_up)
+    call.receive = too_slow  # type: ignore[method-assign]
+    await call()
+    assert call.ended.phases == {"client": 30.0}
+
+
+async def test_watching_for_a_hang_up_is_nobodys_time() -> None:
+    async def watches(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        watching = asyncio.create_task(receive())
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+        call.clock.now += 60.0
+        await fine(scope, receive, send)
+        watching.cancel()
+
+    async def silent() -> Message:
+        if call.coming:
+            return call.coming.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    call = Call(watches)
+    call.receive = silent  # type: ignore[method-assign]
+    await call()
+    assert call.ended.phases == {"client": 0.0}
+    assert call.ended.duration == 60.0
+
+
+@pytest.mark.parametrize(
+    ("coming", "waits", "seen"),
+    [
+        ([], None, "body"),
+        ([{"type": "http.request", "body": b"a", "more_body": True}], None, "body"),
+        ([{"type": "http.request", "body": b"a", "more_body": False}], None, "queue"),
+        ([{"type": "http.request", "body": b"a", "more_body": False}], "poll", "poll"),
+    ],
+)
+async def test_who_leaves_early_is_told_with_what_they_waited_for(
+    coming: list[Message], waits: Any, seen: str
+) -> None:
+    async def serves(scope: Any, receive: Any, send: Any) -> None:
+        facts: RequestFacts = scope["state"]["facts"]
+        while (await receive())["type"] != "http.disconnect":
+            if waits is not None:
+                facts.waits = lambda: waits
+        facts.waits = "download"  # it had left by then
+        await fine(scope, receive, send)
+
+    call = Call(serves)
+    call.coming = coming
+    await call()
+    assert (call.ended.left_early, call.ended.waiting) == (True, seen)
+
+
+async def test_who_leaves_amid_the_answer_did_not_read_it() -> None:
+    async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await receive()
+        await send({"type": "http.response.body", "body": b"rest", "more_body": False})
+
+    call = Call(breaks_off)
+    call.coming = []
+    await call()
+    assert (call.ended.left_early, call.ended.waiting, call.ended.sent) == (True, "write", 4)
+
+
+async def test_a_client_that_cannot_be_read_from_had_left() -> None:
+    async def hears(scope: Any, receive: Any, send: Any) -> None:
+        raise ClientDisconnect
+
+    call = await Call(hears)()
+    assert (call.ended.left_early, call.ended.waiting) == (True, "body")
+
+
+async def test_those_in_flight_can_be_looked_at_by_route() -> None:
+    async def looks(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(call.in_flight.by_route()))
+        scope["state"]["facts"].route = "edits"
+        seen.append(dict(call.in_flight.by_route()))
+        await fine(scope, receive, send)
+
+    seen: list[Any] = []
+    call = Call(looks)
+    await call()
+    assert seen == [{None: 1}, {"edits": 1}]
+    assert dict(call.in_flight.by_route()) == {}
+
+
+async def test_all_that_is_learnt_is_told() -> None:
+    async def learns(scope: Any, receive: Any, send: Any) -> None:
+        facts: RequestFacts = scope["state"]["facts"]
+        facts.rejection, facts.retry, facts.joined = "quota", 2, "replay"
+        facts.images, facts.delivery, facts.cost = 3, "url", 120_000
+        await fine(scope, receive, send)
+
+    told = (await Call(learns)()).ended
+    assert (told.rejection, told.retry, told.joined) == ("quota", 2, "replay")
+    assert (told.images, told.delivery, told.cost) == (3, "url", 120_000)
