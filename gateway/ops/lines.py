@@ -45,6 +45,8 @@ _CHATTER = (
     TurnTaken,
 )
 
+_LOOKING = frozenset({"GET", "HEAD"})
+
 # The order in which a request's line is read: who, what, what came of it, how long it took.
 _REQUEST = (
     *("request_id", "client_request_id", "key_name", "key_fault", "method", "route"),
@@ -68,12 +70,13 @@ def level(event: object) -> Level:
 def flood(event: object) -> str | None:
     """The flood that an event's line may be left out of; ``None`` if it is always told.
 
-    That is a request for which nothing was bought and nothing is wrong here, by its status; and
-    what only those want who look into something.
+    That is a request, by its status, for which nothing could be bought and nothing is wrong here;
+    and what only those want who look into something.
     """
     if isinstance(event, RequestEnded):
         harmless = event.rejection is not None or event.level == "info"
-        return f"request_ended {event.status}" if harmless and event.job_id is None else None
+        moneyless = event.job_id is None or event.method in _LOOKING
+        return f"request_ended {event.status}" if harmless and moneyless else None
     return shape_of(event)[0] if isinstance(event, _CHATTER) else None
 
 

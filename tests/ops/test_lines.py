@@ -96,6 +96,8 @@ def test_what_nobody_claimed_is_told_in_dollars() -> None:
         ({"status": 503}, None),
         ({"status": 500}, None),
         ({"status": 200, "job_id": "job_1"}, None),
+        ({"status": 200, "job_id": "job_1", "method": "GET"}, "request_ended 200"),
+        ({"status": 502, "job_id": "job_1", "method": "GET"}, None),
         ({"status": 503, "rejection": "deadline", "job_id": "job_1"}, None),
     ],
 )
