@@ -42,7 +42,7 @@ from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
 from gateway.openai.terms import CurrentTerms, Terms
-from gateway.ops.health import operators_app
+from gateway.ops.health import full, operators_app
 from gateway.ops.middleware import RequestContext
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
@@ -118,9 +118,12 @@ class Gateway:
         checks = {
             "loops": self._loops_reason,
             "ledger": lambda: self._store.trouble,
+            "queue": full(lambda: len(self._queue), config.queue.requests),
             "draining": self._draining_reason,
         }
-        self.operators = operators_app(checks, token=token, claim=self.claim)
+        self.operators = operators_app(
+            checks, started=self._loops_reason, token=token, claim=self.claim
+        )
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
 

@@ -259,6 +259,15 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobBegun(JobEvent):
+    """A job was written down and is worked on from now on: for which request, in how many tasks."""
+
+    request_id: str
+    key_name: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobJoined(JobEvent):
     """Another request gets what this job makes or has made; ``how`` it was told to be the same."""
 
@@ -299,6 +308,7 @@ class JobReopened(JobEvent):
     """A failed job is taken up again for a new request: only ``missing`` tasks are bought."""
 
     missing: int
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

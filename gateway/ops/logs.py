@@ -1,52 +1,44 @@
 """The log: one line per event, on standard output.
 
-Owns: how an event becomes a line, what is told how loudly and how often, and that the lines of
-libraries go the same way. The one home of structlog. Must not know: what any event means: every
+Owns: how an event becomes a line, what is told and how often, and that the lines of libraries go
+the same way. The one home of structlog. Must not know: what any event means (``lines.py``): every
 frozen dataclass will do. Its class's name is the line's name, its fields are the line's keys; an
-attribute ``level`` says how loud it is, ``chatty = True`` that it may be thinned out. One that
-carries another in its field ``event`` is told as that other, its own fields behind.
+attribute ``level`` says how loud it is. A line that names a job names the request it is for too.
 """
 
 import functools
 import json
 import logging
-import threading
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import is_dataclass
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.clock import Clock
 from gateway.config.sections import Log
-from gateway.ops.plain import is_nothing, plain, shape
+from gateway.ops import lines
+from gateway.ops.floods import Floods
+from gateway.ops.lines import LEVELS, Level, Told
+from gateway.ops.origins import Origins
+from gateway.ops.plain import shape_of
 from gateway.ops.redaction import Redaction
 from gateway.ops.writer import Writer
-
-Level = Literal["debug", "info", "warning", "error"]
-
-_LEVELS: dict[str, int] = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
-_RATE = 20.0  # lines per second and name, for chatty events
-_BURST = 40.0
 
 
 class Logs:
     """What the process has to say. ``emit`` may be called from any thread and never waits."""
 
     def __init__(self, section: Log, stream: TextIO, clock: Clock, redaction: Redaction) -> None:
-        self._least = _LEVELS[section.level]
-        self._buckets = _Buckets(clock)
+        self._least = LEVELS[section.level]
+        self._floods: Floods[tuple[str, Level]] = Floods(clock)
+        self._origins = Origins()
         self._redaction = redaction
         chain = _chain(section, clock, redaction)
-        self._writer = Writer(stream, functools.partial(_rendered, chain, "log_dropped"))
+        dropped = functools.partial(_rendered, chain, "log_dropped")
+        self._writer = Writer(stream, dropped, between=self._tell_suppressed)
         self._logger = structlog.wrap_logger(
             _Sink(self._writer.put),
             processors=chain,
@@ -59,44 +51,65 @@ class Logs:
         """Lines lost because nobody read them."""
         return self._writer.dropped
 
+    @property
+    def suppressed(self) -> int:
+        """Lines left out of floods."""
+        return self._floods.suppressed
+
     def conceal(self, secrets: Iterable[str]) -> None:
         """Never show these either, from now on; those of before stay hidden."""
         self._redaction.add(secrets)
 
     def emit(self, event: object) -> None:
         """Tell one event: a frozen dataclass."""
-        carried = getattr(event, "event", None)
-        subject = carried if is_dataclass(carried) else event
-        name, fields = shape(type(subject))  # type: ignore[arg-type]  # a class has a hash
-        level: Level = getattr(subject, "level", "info")
-        if _LEVELS[level] < self._least:
+        subject = lines.subject(event)
+        name, _ = shape_of(subject)
+        begun = lines.origin(subject)
+        if begun is not None:
+            self._origins.note(*begun)
+        level = lines.level(subject)
+        if LEVELS[level] < self._least:
             return
-        quiet = getattr(subject, "chatty", False) and _LEVELS[level] <= logging.INFO
-        suppressed = self._buckets.admit(name) if quiet else 0
-        if suppressed is None:
-            return
-        told = _told(subject, fields)
-        if subject is not event:
-            told |= _told(event, shape(type(event))[1])  # type: ignore[arg-type]  # the same
-        self._tell(level, name, told, suppressed)
+        flood = lines.flood(subject)
+        suppressed = 0 if flood is None else self._floods.admit((flood, level))
+        if suppressed is not None:
+            self._tell(level, name, self._traced(lines.told(event)), suppressed)
 
     def close(self) -> None:
         """Tell what was left out, write what is queued, and give the libraries' lines back."""
         self._bridge.remove()
-        for name, count in self._buckets.empty():
-            self._logger.info(name, suppressed=count)
+        self._tell_floods(self._floods.untold())
         self._writer.close()
 
-    def _tell(self, level: Level, name: str, told: dict[str, object], suppressed: int) -> None:
+    def _traced(self, told: Told) -> Told:
+        """What is said of a job names the request it is for."""
+        job_id = told.get("job_id")
+        if "request_id" in told or not isinstance(job_id, str):
+            return told
+        request_id = self._origins.request_of(job_id)
+        return told if request_id is None else {"request_id": request_id, **told}
+
+    def _tell(self, level: Level, name: str, told: Told, suppressed: int) -> None:
         if suppressed:
             told["suppressed"] = suppressed
-        self._logger.log(_LEVELS[level], name, **told)
+        self._logger.log(LEVELS[level], name, **told)
+
+    def _tell_suppressed(self) -> None:
+        """Called every second: what a flood that is over left out would else stay untold."""
+        self._tell_floods(self._floods.over())
+
+    def _tell_floods(self, counts: Iterable[tuple[tuple[str, Level], int]]) -> None:
+        """As loudly as the lines that are missing."""
+        for (lines_of, level), count in counts:
+            self._tell(level, "suppressed", {"lines": lines_of, "count": count}, 0)
 
     def _library(self, record: logging.LogRecord) -> None:
         level = _level_of(record.levelno)
-        if _LEVELS[level] < self._least:
+        if LEVELS[level] < self._least:
             return
-        suppressed = 0 if level == "error" else self._buckets.admit(f"library {record.name}")
+        suppressed = (
+            0 if level == "error" else self._floods.admit((f"library {record.name}", level))
+        )
         if suppressed is None:
             return
         told: dict[str, object] = {"logger": record.name, "message": _message_of(record)}
@@ -109,7 +122,7 @@ class Logs:
         self._bridge.install()
 
     def __repr__(self) -> str:
-        return f"<Logs dropped={self.dropped}>"
+        return f"<Logs dropped={self.dropped} suppressed={self.suppressed}>"
 
 
 def configure(section: Log, stream: TextIO, *, clock: Clock, secrets: Iterable[str] = ()) -> Logs:
@@ -123,16 +136,6 @@ def configure(section: Log, stream: TextIO, *, clock: Clock, secrets: Iterable[s
 
 
 # From plain values to a line
-
-
-def _told(event: object, fields: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """Fields worth a key, as plain values; what a carrier carries has been told already."""
-    values = {key: getattr(event, field) for field, key in fields}
-    return {
-        key: plain(value)
-        for key, value in values.items()
-        if not is_nothing(value) and not (key == "event_" and is_dataclass(value))
-    }
 
 
 def _chain(section: Log, clock: Clock, redaction: Redaction) -> list[Processor]:
@@ -177,35 +180,6 @@ class _Sink:
 
     def __init__(self, put: Callable[[str], None]) -> None:
         self.debug = self.info = self.warning = self.error = put
-
-
-# Not too often
-
-
-class _Buckets:
-    """A token bucket per name."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._state: dict[str, tuple[float, float, int]] = {}  # tokens, as of, suppressed
-
-    def admit(self, name: str) -> int | None:
-        """Return how many were suppressed since the last one admitted; ``None`` for "not now"."""
-        now = self._clock.monotonic()
-        with self._lock:
-            tokens, since, suppressed = self._state.get(name, (_BURST, now, 0))
-            tokens = min(_BURST, tokens + (now - since) * _RATE)
-            admitted = tokens >= 1
-            self._state[name] = (tokens - 1, now, 0) if admitted else (tokens, now, suppressed + 1)
-        return suppressed if admitted else None
-
-    def empty(self) -> list[tuple[str, int]]:
-        """Return what was suppressed and not yet told."""
-        with self._lock:
-            left = [(name, count) for name, (_, _, count) in self._state.items() if count]
-            self._state.clear()
-        return left
 
 
 # The libraries

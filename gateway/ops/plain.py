@@ -29,6 +29,11 @@ def shape(kind: type) -> tuple[str, tuple[tuple[str, str], ...]]:
     return name, tuple((one, f"{one}_" if one in _RESERVED else one) for one in shown)
 
 
+def shape_of(event: object) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return an event's name, and its fields with their keys."""
+    return shape(type(event))  # type: ignore[arg-type]  # a class has a hash
+
+
 def is_nothing(value: object) -> bool:
     """Return whether a value is not worth a key: zero and false are."""
     return value is None or (isinstance(value, str | tuple | list | dict) and not value)

@@ -14,6 +14,7 @@ from typing import TextIO
 
 _CAPACITY = 4096  # lines
 _AT_ONCE = 256  # lines per write
+_BREATH = 1.0  # seconds
 _PATIENCE = 2.0  # seconds given to a blocked stream when the process ends
 
 
@@ -21,14 +22,21 @@ class Writer:
     """Writes lines to ``stream`` in order; ``put`` never waits, from whatever thread.
 
     ``tell_dropped`` makes the line that is written, as soon as there is room again, for the number
-    of lines dropped since it was last told.
+    of lines dropped since it was last told. ``between`` is called on the thread after each writing
+    and, where nothing comes, every second; it may ``put``.
     """
 
     def __init__(
-        self, stream: TextIO, tell_dropped: Callable[[int], str], *, capacity: int = _CAPACITY
+        self,
+        stream: TextIO,
+        tell_dropped: Callable[[int], str],
+        *,
+        between: Callable[[], None] = lambda: None,
+        capacity: int = _CAPACITY,
     ) -> None:
         self._stream = stream
         self._tell_dropped = tell_dropped
+        self._between = between
         self._queue: queue.Queue[str | None] = queue.Queue(capacity)
         self._lock = threading.Lock()
         self._dropped = 0
@@ -62,19 +70,26 @@ class Writer:
     def _run(self) -> None:
         ended = False
         while not ended:
-            lines = [self._queue.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(lines) < _AT_ONCE:
-                    lines.append(self._queue.get_nowait())
+            lines = self._waiting()
             ended = None in lines
             text = [line for line in lines if line is not None]
-            if not self._write(text):
+            if text and not self._write(text):
                 self._drop(len(text))
             missing = self._dropped - self._told
             if missing and self._write([self._tell_dropped(missing)]):
                 self._told += missing
+            self._between()
         if self._descriptor is not None:
             os.close(self._descriptor)
+
+    def _waiting(self) -> list[str | None]:
+        """What is queued, as soon as anything is; nothing, if that takes too long."""
+        lines: list[str | None] = []
+        with contextlib.suppress(queue.Empty):
+            lines.append(self._queue.get(timeout=_BREATH))
+            while len(lines) < _AT_ONCE:
+                lines.append(self._queue.get_nowait())
+        return lines
 
     def _write(self, lines: list[str]) -> bool:
         text = "".join(f"{line}\n" for line in lines)

@@ -4,6 +4,7 @@ Owns: the folder ``.cache/debian`` of the project, one folder per program in it.
 what a program is for. A program that cannot be had is a loud failure that names the package.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -43,20 +44,41 @@ def program(package: str, path: str, folder: Path = _FOLDER) -> Program:
 
     Raises: Missing.
     """
+    with _unpacked(package, folder) as (home, fresh):
+        if fresh:
+            if _lacking(home / path, ()):
+                _fetch(home, _library_packages(home, package))
+            if lacking := _lacking(home / path, _libraries(home)):
+                raise Missing(f"{package} needs {', '.join(lacking)}, which no package brought")
+    return Program(home / path, _libraries(home))
+
+
+def shared_object(package: str, name: str, folder: Path = _FOLDER) -> Path:
+    """Give a library of a package by its name, fetching it the first time. Raises: Missing."""
+    with _unpacked(package, folder) as (home, _):
+        found = sorted(home.glob(f"**/{name}"))
+        if not found:
+            raise Missing(f"{package} has no {name}")
+    return found[0]
+
+
+@contextlib.contextmanager
+def _unpacked(package: str, folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The folder a package is unpacked in, and whether it was just now; for one at a time.
+
+    It counts as complete once the block was left in good order.
+    """
     home = folder / package
     done = home / ".done"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{package}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+        fresh = not done.exists()
+        if fresh:
             shutil.rmtree(home, ignore_errors=True)
             _fetch(home, [package])
-            if _lacking(home / path, ()):
-                _fetch(home, _library_packages(home, package))
-            if lacking := _lacking(home / path, _libraries(home)):
-                raise Missing(f"{package} needs {', '.join(lacking)}, which no package brought")
-            done.touch()
-    return Program(home / path, _libraries(home))
+        yield home, fresh
+        done.touch()
 
 
 def _fetch(home: Path, packages: Sequence[str]) -> None:

@@ -293,21 +293,22 @@ async def test_the_vendors_books_tell_a_double_by_its_prompt(tmp_path: Path) -> 
     assert doubles(purchases, names) == ["one was bought 2 times"]
 
 
-def test_the_command_tells_its_options_and_refuses_what_it_does_not_know() -> None:
-    def prove(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tests.faults", *arguments],
-            cwd=ROOT,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
+def test_the_command_tells_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "./run prove" in capsys.readouterr().out
 
-    told = prove("--help")
-    assert told.returncode == 0
-    assert "./run prove" in told.stdout
-    wrong = prove("--only", "R99")
+
+def test_as_a_program_it_exits_with_what_it_came_to() -> None:
+    wrong = subprocess.run(
+        [sys.executable, "-m", "tests.faults", "--only", "R99"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
     assert wrong.returncode == 2
     assert "there is no proof of 'R99'" in wrong.stdout

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import pathlib
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -16,17 +17,19 @@ from hypothesis import strategies as st
 from gateway.config.sections import Log
 from gateway.events import (
     About,
+    Created,
+    CreateLost,
+    JobBegun,
     JobCrashed,
+    JobEnded,
+    Polled,
     Refused,
     State,
     Stepped,
 )
-from gateway.events import Polled as TaskPolled
 from gateway.facts import RequestEnded
 from gateway.jobs.journal import Stamp
-from gateway.notices import (
-    ObserverFailed,
-)
+from gateway.notices import LedgerFailed, ObserverFailed
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction
@@ -65,23 +68,11 @@ class Quiet:
     what: str = "x"
 
 
-@dataclasses.dataclass(frozen=True)
-class Polled:
-    chatty: ClassVar[bool] = True
-    turn: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class LoudlyFailed:
-    chatty: ClassVar[bool] = True
-    level: ClassVar[Literal["error"]] = "error"
-
-
 class Opened:
     """A log on a string, and its lines."""
 
     def __init__(self, **given: Any) -> None:
-        self.stream = io.StringIO()
+        self.stream = given.pop("stream", None) or io.StringIO()
         self.clock = FakeClock()
         secrets = given.pop("secrets", ())
         self.logs = configure(Log(**given), self.stream, clock=self.clock, secrets=secrets)
@@ -111,28 +102,18 @@ def test_an_event_becomes_one_line(opened: Opened) -> None:
     ]
 
 
-def test_a_request_s_end_is_told_whole(opened: Opened) -> None:
-    cropped = note("size-cropped", from_="16:9", share=0.03)
-    ended = RequestEnded(
-        "req_1", "POST", 200, 12.3456789, 99, notes=(cropped,), phases={"parse": 0.25}
-    )
+def test_our_own_failures_are_warnings(opened: Opened) -> None:
+    ended = RequestEnded("req_1", "POST", 200, 12.3, 99)
     opened.logs.emit(ended)
     opened.logs.emit(dataclasses.replace(ended, status=502))
-    first, second = opened.lines()
-    assert first["event"] == "request_ended"
-    assert first["notes"] == ['size-cropped;from="16:9";share=0.03']
-    assert first["phases"] == {"parse": 0.25}
-    assert first["duration"] == 12.345679
-    assert first["left_early"] is False
-    assert "key_name" not in first
-    assert (first["level"], second["level"]) == ("info", "warning")
+    assert [line["level"] for line in opened.lines()] == ["info", "warning"]
 
 
 def test_an_event_that_is_carried_is_told_in_its_own_name_and_loudness(opened: Opened) -> None:
     who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
     about = About(key_name="studio", model="m", tier="1k", quality="low", images=1)
     asked = Stepped(
-        event=TaskPolled(**who, word="queued", progress=0), state=State.RUNNING, about=about
+        event=Polled(**who, word="queued", progress=0), state=State.RUNNING, about=about
     )
     refused = Stepped(event=Refused(**who, reason="401"), state=State.REFUSED, about=about)
     opened.logs.emit(asked)
@@ -220,22 +201,94 @@ def test_what_is_concealed_later_does_not_pass_either() -> None:
     assert [line["text"] for line in one.lines()] == ["***, ***"]
 
 
-def test_chatty_events_are_thinned_and_the_rest_counted(opened: Opened) -> None:
-    for turn in range(100):
-        opened.logs.emit(Polled(turn))
-    opened.clock.now += 0.1  # two more
-    opened.logs.emit(Polled(100))
-    opened.logs.emit(Polled(101))
-    opened.logs.emit(Polled(102))
-    for _ in range(60):
-        opened.logs.emit(LoudlyFailed())
+def test_a_job_s_lines_name_the_request_it_was_begun_for(opened: Opened) -> None:
+    who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
+    accepted = Created(**who, upstream_id="v_1", seconds=0.5)
+    opened.logs.emit(JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=1))
+    opened.logs.emit(Stepped(event=accepted, state=State.RUNNING, about=About(key_name="a")))
+    opened.logs.emit(JobEnded(job_id="job_1", at=6.0))
+    opened.logs.emit(JobEnded(job_id="job_2", at=6.0))
+    opened.logs.emit(Plain())
     lines = opened.lines()
-    polled = [line for line in lines if line["event"] == "polled"]
-    assert [line.get("turn") for line in polled] == [*range(40), 100, 101, None]
-    assert polled[40]["suppressed"] == 60
-    assert "suppressed" not in polled[41]
-    assert polled[42]["suppressed"] == 1
-    assert sum(line["event"] == "loudly_failed" for line in lines) == 60
+    assert [line.get("request_id") for line in lines] == ["req_1"] * 3 + [None] * 2
+    assert lines[1]["seconds"] == 0.5  # of the create, whatever the state before lasted
+
+
+def test_the_origin_is_learned_however_little_is_told() -> None:
+    one = Opened(level="error")
+    one.logs.emit(JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=1))
+    one.logs.emit(JobCrashed(job_id="job_1", error=ValueError("v")))
+    (line,) = one.lines()
+    assert (line["event"], line["request_id"]) == ("job_crashed", "req_1")
+
+
+def turned_away(number: int, status: int = 401) -> RequestEnded:
+    return RequestEnded(f"req_{number}", "POST", status, 0.001, 9, rejection="auth")
+
+
+def test_a_flood_is_thinned_and_the_rest_counted(opened: Opened) -> None:
+    for number in range(100):
+        opened.logs.emit(turned_away(number))
+    assert opened.logs.suppressed == 60
+    opened.clock.now += 0.1  # two more
+    for number in range(100, 103):
+        opened.logs.emit(turned_away(number))
+    *told, rest = opened.lines()
+    numbers = [int(line["request_id"].removeprefix("req_")) for line in told]
+    assert numbers == [*range(40), 100, 101]
+    assert [line.get("suppressed") for line in told] == [None] * 40 + [60, None]
+    assert (rest["event"], rest["level"]) == ("suppressed", "info")
+    assert (rest["lines"], rest["count"]) == ("request_ended 401", 1)
+    assert opened.logs.suppressed == 61
+
+
+def test_one_flood_leaves_the_lines_of_others(opened: Opened) -> None:
+    for number in range(100):
+        opened.logs.emit(turned_away(number))
+    opened.logs.emit(turned_away(100, 404))
+    assert "req_100" in [line.get("request_id") for line in opened.lines()]
+
+
+def test_errors_purchases_and_states_are_told_in_any_number(opened: Opened) -> None:
+    who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
+    always = (
+        dataclasses.replace(turned_away(0), rejection=None, status=500),
+        dataclasses.replace(turned_away(0), rejection=None, status=200, job_id="job_1"),
+        Stepped(event=CreateLost(**who, reason="reset"), state=State.UNCERTAIN),
+        Stepped(event=Created(**who, upstream_id="v", seconds=1), state=State.RUNNING),
+        JobEnded(job_id="job_1", at=6.0),
+    )
+    for _ in range(200):
+        for event in always:
+            opened.logs.emit(event)
+    assert len(opened.lines()) == 200 * len(always)
+    assert opened.logs.suppressed == 0
+
+
+def test_a_flood_that_just_stops_is_summed_up_within_seconds() -> None:
+    summed_up = threading.Event()
+
+    class Heard(io.StringIO):
+        def write(self, text: str) -> int:
+            if '"suppressed"' in text:
+                summed_up.set()
+            return super().write(text)
+
+    one = Opened(stream=Heard())
+    for number in range(50):
+        one.logs.emit(turned_away(number))
+    one.clock.now += 5
+    assert summed_up.wait(30)  # though nobody says anything more
+    (told,) = [line for line in one.lines() if line["event"] == "suppressed"]
+    assert (told["lines"], told["count"]) == ("request_ended 401", 10)
+
+
+def test_a_flood_of_what_is_not_told_at_all_is_none() -> None:
+    one = Opened(level="info")
+    for _ in range(100):
+        one.logs.emit(LedgerFailed(op="commit", reason="full"))
+    assert one.lines() == []
+    assert one.logs.suppressed == 0
 
 
 def test_what_libraries_log_goes_the_same_way(opened: Opened) -> None:
@@ -258,7 +311,9 @@ def test_what_libraries_log_goes_the_same_way(opened: Opened) -> None:
     assert failed["level"] == "error"
     assert failed["traceback"].endswith("with base 10: 'why'\n")
     assert len(flood) == 39 + 1  # one of the forty was the first warning; one tells the rest
-    assert flood[-1]["suppressed"] == 61
+    rest = flood[-1]
+    assert (rest["event"], rest["level"], rest["count"]) == ("suppressed", "warning", 61)
+    assert rest["lines"] == "library some.library"
 
 
 def test_a_library_s_lines_follow_the_level_too() -> None:
@@ -300,7 +355,7 @@ def test_lines_nobody_read_are_counted_and_told() -> None:
     heard, told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert heard["text"] == "heard"
     assert (told["event"], told["level"], told["count"]) == ("log_dropped", "warning", 1)
-    assert repr(logs) == "<Logs dropped=1>"
+    assert repr(logs) == "<Logs dropped=1 suppressed=0>"
 
 
 NASTY = st.text(st.characters(), max_size=60) | st.sampled_from(

@@ -153,6 +153,21 @@ class Builder:
             if path.is_dir() and not path.is_symlink():
                 path.chmod(path.stat().st_mode | 0o700)
 
+    def mount(self, place: Path, source: Path) -> None:
+        """Put a file into the container as ``-v …:ro`` does: it can be read, and nothing else."""
+        self.root.chmod(0o755)
+        for folder in reversed(place.parents):
+            if folder.is_relative_to(self.root) and not folder.exists():
+                folder.parent.chmod(0o755)
+                folder.mkdir()
+        place.parent.chmod(0o755)
+        place.unlink(missing_ok=True)
+        shutil.copy(source, place)
+        for path in (place, *place.parents):
+            path.chmod(path.stat().st_mode & ~0o222)
+            if path == self.root:
+                break
+
     @property
     def drops_root(self) -> bool:
         """Whether we are root and have a Python that somebody else may run."""

@@ -5,36 +5,19 @@ import shutil
 import signal
 import tempfile
 import threading
-import urllib.request
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import gateway
 from tests.cli.processes import Process, running
+from tests.repo.asking import ask
 from tests.repo.container import NOBODY, Builder, Step, command, flags, last, steps
 from tests.repo.source import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
 STEPS = steps(TEXT)
-
-
-@pytest.fixture(scope="module")
-def container() -> Iterator[Builder]:
-    """The image as ``Dockerfile`` makes it, its root read-only but for the one folder."""
-    folder = Path(tempfile.mkdtemp(prefix="image-gateway-"))
-    folder.chmod(0o755)
-    builder = Builder(folder, ROOT)
-    try:
-        builder.build(TEXT)
-        builder.seal(last("VOLUME", STEPS))
-        yield builder
-    finally:
-        builder.unseal()
-        shutil.rmtree(folder)
 
 
 def test_the_command_starts_on_a_read_only_root(container: Builder) -> None:
@@ -92,7 +75,7 @@ def test_it_serves_as_it_is_started_by_default(container: Builder, tmp_path: Pat
     words = [*command(last("ENTRYPOINT", STEPS)), *command(last("CMD", STEPS))]
     words = [container.here(word) for word in words]
     assert words[1:3] == ["serve", "--config"]
-    mount(container, Path(words[3]), ROOT / "config.example.yaml")
+    container.mount(Path(words[3]), ROOT / "config.example.yaml")
     with (
         running(tmp_path, "simulate", "--port", "0", "--speed", "1000") as vendor,
         container.start(
@@ -119,30 +102,6 @@ def test_it_serves_as_it_is_started_by_default(container: Builder, tmp_path: Pat
             child.kill()
     link = answer["data"][0]["url"]
     assert (container.root / "data/images" / link.rpartition("/")[2]).is_file()
-
-
-def mount(container: Builder, place: Path, source: Path) -> None:
-    """Put a file into the container as ``-v …:ro`` does: it can be read, and nothing else."""
-    container.root.chmod(0o755)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, place)
-    for path in (place, *place.parents):
-        path.chmod(path.stat().st_mode & ~0o222)
-        if path == container.root:
-            break
-
-
-def ask(url: str, key: str) -> dict[str, Any]:
-    """A picture's link, as a client asks for it."""
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        f"{url}/v1/images/generations",
-        json.dumps({"model": "dall-e-3", "prompt": "fog"}).encode(),
-        {"authorization": f"Bearer {key}", "content-type": "application/json"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as response:
-        answer: dict[str, Any] = json.load(response)
-        return answer
 
 
 def test_base_images_are_named_by_an_exact_version() -> None:

@@ -1,6 +1,5 @@
 """The units for systemd say what the gateway understands."""
 
-import re
 from pathlib import Path
 
 import click
@@ -11,42 +10,33 @@ from gateway.cli.options import EXIT_FAULTS
 from gateway.config.inheritance import Sockets, sockets
 from gateway.config.loader import load
 from gateway.config.sections import Config, Drain, Server
-from tests.repo.source import ROOT
+from tests.repo.systemd import settings
 
 KEYS = "keys: [{name: studio, key: sk-igw-studio}]\n"
 CONFIG = "%t/image-gateway/config.yaml"
 
 
-def unit(kind: str) -> dict[str, list[str]]:
-    """The settings of a unit; some come more than once."""
-    text = (ROOT / f"deploy/image-gateway.{kind}").read_text("utf-8")
-    found: dict[str, list[str]] = {}
-    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
-        found.setdefault(name, []).append(value)
-    return found
-
-
 def configured(credentials: Path) -> Config:
     """What the service's process comes to, with its files in this folder."""
-    for line in unit("service")["LoadCredential"]:
+    for line in settings("service")["LoadCredential"]:
         (credentials / line.partition(":")[0]).write_text("sk-vendor")
     (credentials / "config.yaml").write_text(KEYS)
-    pairs = [line.partition("=") for line in unit("service")["Environment"]]
+    pairs = [line.partition("=") for line in settings("service")["Environment"]]
     environ = {name: value.replace("%d", str(credentials)) for name, _, value in pairs}
     return load(str(credentials / "config.yaml"), environ).config
 
 
 def test_the_socket_is_handed_over_under_a_name_that_serve_knows() -> None:
-    (name,) = unit("socket")["FileDescriptorName"]
+    (name,) = settings("socket")["FileDescriptorName"]
     environ = {"LISTEN_PID": "17", "LISTEN_FDS": "1", "LISTEN_FDNAMES": name}
     assert sockets(environ, 17) == Sockets(clients=(3,))
-    assert "Accept" not in unit("socket")
-    assert unit("socket")["ListenStream"] == [f"{Server().host}:{Server().port}"]
-    assert unit("service")["Requires"] == ["image-gateway.socket"]
+    assert "Accept" not in settings("socket")
+    assert settings("socket")["ListenStream"] == [f"{Server().host}:{Server().port}"]
+    assert settings("service")["Requires"] == ["image-gateway.socket"]
 
 
 def test_the_service_calls_a_command_as_it_wants_to_be_called() -> None:
-    (line,) = unit("service")["ExecStart"]
+    (line,) = settings("service")["ExecStart"]
     program, name, *arguments = line.split()
     assert Path(program).name == "image-gateway"
     command = main.get_command(click.Context(main), name)
@@ -55,8 +45,8 @@ def test_the_service_calls_a_command_as_it_wants_to_be_called() -> None:
 
 
 def test_a_reload_brings_the_file_to_where_it_is_read_and_then_says_so() -> None:
-    (first,) = unit("service")["ExecStartPre"]
-    copied, signalled = unit("service")["ExecReload"]
+    (first,) = settings("service")["ExecStartPre"]
+    copied, signalled = settings("service")["ExecReload"]
     assert copied == first
     assert copied.startswith("+")  # the original is root's
     assert copied.split()[-2:] == ["/etc/image-gateway/config.yaml", CONFIG]
@@ -64,9 +54,9 @@ def test_a_reload_brings_the_file_to_where_it_is_read_and_then_says_so() -> None
 
 
 def test_the_copy_lies_where_nobody_else_can_read_it() -> None:
-    (folder,) = unit("service")["RuntimeDirectory"]
+    (folder,) = settings("service")["RuntimeDirectory"]
     assert str(Path(CONFIG).parent) == f"%t/{folder}"
-    assert unit("service")["RuntimeDirectoryMode"] == ["0700"]
+    assert settings("service")["RuntimeDirectoryMode"] == ["0700"]
 
 
 def test_its_secrets_come_by_file(tmp_path: Path) -> None:
@@ -74,16 +64,16 @@ def test_its_secrets_come_by_file(tmp_path: Path) -> None:
 
 
 def test_systemd_waits_longer_than_the_stop_may_take() -> None:
-    (seconds,) = unit("service")["TimeoutStopSec"]
+    (seconds,) = settings("service")["TimeoutStopSec"]
     assert int(seconds) >= Drain().delay + serve.GRACE + 10
 
 
 def test_the_files_that_may_be_open_are_enough(tmp_path: Path) -> None:
     config = configured(tmp_path)
     needed = config.server.bounds.connections + config.upstream.polling.concurrency + SPARE_FILES
-    (limit,) = unit("service")["LimitNOFILE"]
+    (limit,) = settings("service")["LimitNOFILE"]
     assert int(limit) >= needed
 
 
 def test_a_start_that_cannot_help_is_not_tried() -> None:
-    assert unit("service")["RestartPreventExitStatus"] == [str(EXIT_FAULTS)]
+    assert settings("service")["RestartPreventExitStatus"] == [str(EXIT_FAULTS)]

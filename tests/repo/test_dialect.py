@@ -33,7 +33,7 @@ def test_the_page_lists_the_codes_that_can_be_answered() -> None:
 def test_the_page_lists_the_lines_of_the_log() -> None:
     table = rows(pages.section((ROOT / "docs/running.md").read_text("utf-8"), "The log"))
     listed = {name: cells[1] for cells in table for name in words(cells[0])}
-    made = {**events(), "library": "", "log_dropped": ""}
+    made = {**events(), "library": "", "suppressed": "", "log_dropped": "warning"}
     assert sorted(listed) == sorted(made)
     assert {name: listed[name] for name, level in made.items() if level} == {
         name: level for name, level in made.items() if level

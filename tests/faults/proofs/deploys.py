@@ -48,7 +48,7 @@ PROOFS = (
         "R6",
         "deploys",
         "Sixty deploys under forty users: no call fails, nothing is bought twice or lost.",
-        light=3,
+        light=2,
         full=60,
         run=deploys,
         part=20,

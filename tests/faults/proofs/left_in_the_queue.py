@@ -225,7 +225,7 @@ PROOFS = (
         "R8",
         "left_in_the_queue",
         "Nothing is bought or counted for who leaves the queue, and nobody stays beyond its time.",
-        light=60,
+        light=40,
         full=1_000,
         run=left_in_the_queue,
         part=1_000,

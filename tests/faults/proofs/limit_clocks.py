@@ -26,8 +26,8 @@ _LOOKS = 50
 _BETWEEN = 0.5
 _PAUSE = 0.03
 _A_HAIR = 0.01
-_REQUESTS, _REQUESTS_BURST = 240, 5
-_IMAGES, _IMAGES_BURST, _N = 360, 6, 2
+_REQUESTS, _REQUESTS_BURST = 120, 5
+_IMAGES, _IMAGES_BURST, _N = 120, 6, 2
 _QUOTA = "insufficient_quota"
 
 
@@ -59,7 +59,7 @@ async def limit_clocks(assignment: Assignment) -> Findings:
         daily = await entered("daily", max_retries=0)
         patient = await entered("patient")
         begun = _CLOCK.wall()
-        async with _driven([(requests, 1), (requests, 1), (pictures, _N), (patient, 1)]):
+        async with _driven([*[(requests, 1)] * 3, *[(pictures, _N)] * 2, (patient, 1)]):
             await daily.ask(_SECONDS)
             for number in range(assignment.first, assignment.first + assignment.trials):
                 await _CLOCK.sleep(_BETWEEN)
