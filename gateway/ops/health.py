@@ -5,12 +5,12 @@ Must not know: what is checked; a check is a name and a callable that says what 
 vendor is down is no reason to fail: all replicas would leave at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway.ops.bearer import shows
 from gateway.ops.ledger import Claim, claims
@@ -60,18 +60,24 @@ def _listing(findings: Mapping[str, str | None]) -> str:
 
 
 def operators_app(
-    checks: Mapping[str, Check], *, token: str | None = None, claim: Claim | None = None
+    checks: Mapping[str, Check],
+    *,
+    token: str | None = None,
+    claim: Claim | None = None,
+    host: str = "127.0.0.1",
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Build what the operators' listener serves.
+    """Build what the operators' listener serves: probes, and ``routes`` of others.
 
     ``token`` guards the details of ``/readyz`` and what changes anything; ``claim`` is what a
-    claimed job is written down with, if it can be.
+    claimed job is written down with, if it can be. ``host`` is what the listener listens on.
     """
     health = Health(checks, token=token)
     return Starlette(
         routes=[
             Route("/livez", health.live, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
-            *([claims(claim, token)] if claim is not None else []),
+            *([claims(claim, token, host)] if claim is not None else []),
+            *routes,
         ]
     )
