@@ -30,7 +30,7 @@ def _key(view: KeyView, now: float) -> Values:
         "key": view.name,
         "name": view.name,
         "state": view.state,
-        "tone": "good" if view.state == "good" else "warn",
+        "tone": "" if view.state == "good" else "warn",
         "requests": _rate(standing.requests, view.requests_per_minute),
         "images": _rate(standing.images, view.images_per_minute),
         "under_way": _used(standing.under_way, view.concurrent),

@@ -61,7 +61,7 @@ def overview(
         "troubles": [
             {"key": one.key, "tone": one.tone, "text": one.text, "do": one.do} for one in found
         ],
-        "verdict": _verdict(snapshot, [one.tone for one in found]),
+        "verdict": _verdict([one.tone for one in found]),
         "tiles": _tiles(snapshot, saved),
         "jobs": _jobs(snapshot),
         "queue": _queue(snapshot.queue),
@@ -78,27 +78,35 @@ def overview(
 
 def _head(snapshot: Snapshot) -> Values:
     read = snapshot.config_read_at
-    config = f"Configuration of {ago(read, snapshot.at)}"
+    config = f"configuration of {ago(read, snapshot.at)}"
+    readiness, tone = _readiness(snapshot)
     return {
+        "readiness": readiness,
+        "tone": tone,
         "version": snapshot.version,
         "uptime": f"up {span(snapshot.uptime)}",
         "since": f"since {moment(snapshot.at - snapshot.uptime)}",
-        "config": config if snapshot.config_good else "New configuration refused",
+        "config": config if snapshot.config_good else "new configuration refused",
         "config_tone": "good" if snapshot.config_good else "bad",
         "config_exact": f"in force: read {moment(read)}",
         "at": moment(snapshot.at),
     }
 
 
-def _verdict(snapshot: Snapshot, tones: Sequence[Tone]) -> Values:
-    """One word for whether to worry, and whether callers are sent here."""
-    unfit = [name for name, wrong in snapshot.findings.items() if wrong is not None]
-    readiness = "Draining" if snapshot.draining else "Not ready" if unfit else "Ready"
+def _verdict(tones: Sequence[Tone]) -> Values:
+    """Whether to worry, in a few words."""
     if not tones:
-        return {"text": readiness, "tone": "good", "more": "Nothing needs a look."}
+        return {"text": "All is well", "tone": "good"}
     worst: Tone = "bad" if "bad" in tones else "warn"
-    needs = f"{counted(len(tones), 'thing needs', 'things need')} a look."
-    return {"text": readiness, "tone": worst, "more": needs}
+    return {"text": f"{counted(len(tones), 'thing needs', 'things need')} a look", "tone": worst}
+
+
+def _readiness(snapshot: Snapshot) -> tuple[str, Tone]:
+    """What ``/readyz`` says: whether callers should be sent here."""
+    if snapshot.draining:
+        return "draining", "warn"
+    fit = all(wrong is None for wrong in snapshot.findings.values())
+    return ("ready", "good") if fit else ("not ready", "bad")
 
 
 def _tiles(snapshot: Snapshot, saved: Mapping[str, int]) -> Values:
@@ -113,7 +121,7 @@ def _tiles(snapshot: Snapshot, saved: Mapping[str, int]) -> Values:
         "vendor": count(queue.at_vendor),
         "vendor_more": f"of {counted(queue.most_at_vendor, 'task')}",
         "saved": count(sum(saved.values())),
-        "saved_more": f"since {moment(snapshot.at - snapshot.uptime)}",
+        "saved_more": "since the start",
     }
 
 
@@ -143,16 +151,15 @@ def _job(job: JobView, now: float) -> Values:
         "progress": progress,
         "progress_text": "" if progress is None else share(progress / 100),
         "no_progress": progress is None,
-        "model": job.model,
         "asked": f"{job.size} · {job.quality} · {counted(job.n, 'picture')}",
-        "kind": job.kind,
+        "kind": f"{job.kind} · {job.model}",
         "name": job.key_name,
         "age": span(job.age),
         "began": f"began {moment(now - job.age)}",
         "wait": _wait(job),
         "not_waiting": job.position is None,
         "callers": _callers(job.callers),
-        "deserted": "warn" if job.callers == 0 else "",
+        "deserted": "calm" if job.callers == 0 else "",
         "ids": ", ".join(ids),
         "no_ids": not ids,
     }
@@ -204,7 +211,7 @@ def _queue(queue: QueueView) -> Values:
 
 def _vendor(vendor: VendorView) -> Values:
     words = {
-        "closed": ("closed: creates are sent", "good"),
+        "closed": ("closed: creates are sent", ""),
         "open": ("open: creates are held back", "bad"),
         "half_open": ("half open: one create is tried", "warn"),
     }
