@@ -68,9 +68,11 @@ class Keys:
         self._by_id: dict[str, _Entry] = {}
         self._by_digest: dict[str, _Entry] = {}
         self._limits: dict[str, Limits] = {}
+        self._by_name: dict[str, list[_Entry]] = {}
         for section in sections:
             self._limits[section.name] = section.limits
             for key_id, entry in _entries(section):
+                self._by_name.setdefault(section.name, []).append(entry)
                 self._by_digest[entry.digest] = entry
                 if key_id is not None:
                     self._by_id[key_id] = entry
@@ -81,6 +83,18 @@ class Keys:
     def limits_of(self, name: str) -> Limits | None:
         """The limits of a key by its name, if there is such a key."""
         return self._limits.get(name)
+
+    def named(self, name: str, now: float) -> Key:
+        """A key by its name, for who is within the process and need not show it.
+
+        Raises: Unauthenticated where none of its credentials would be admitted ``now``.
+        """
+        entries = self._by_name.get(name, [])
+        for entry in entries:
+            if not entry.fault(now):
+                return entry.key
+        fault = entries[0].fault(now) if entries else "unknown"
+        raise Unauthenticated(_WRONG, code="invalid_api_key", reason=fault, key_name=name)
 
     def identify(self, token: str | None, now: float) -> Key:
         """Whose token this is; ``now`` is wall-clock time.

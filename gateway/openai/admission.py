@@ -16,6 +16,7 @@ from gateway.errors import RateLimited, Unauthenticated
 from gateway.facts import RequestFacts
 from gateway.jobs.reception import Reception
 from gateway.openai.idempotency import retries
+from gateway.openai.insiders import on_behalf
 from gateway.openai.proxies import Proxies
 from gateway.openai.ratelimits import standing_headers
 from gateway.openai.terms import CurrentTerms, Terms
@@ -49,14 +50,19 @@ class Admission:
         """
         facts, terms = facts_of(request.scope), self._terms.now
         facts.retry = retries(request.headers)
+        inside = on_behalf(request.scope)
         try:
-            key = self._identified(request, terms.keys)
+            if inside is not None:
+                key = terms.keys.named(inside.key_name, self._clock.wall())
+            else:
+                key = self._identified(request, terms.keys)
         except Unauthenticated as fault:
             facts.key_name, facts.key_fault = fault.key_name, fault.reason
             raise
         facts.key_name = key.name
         facts.standing = partial(self._standing, key)
-        await self._reception.used(key.name, key.credential)
+        if inside is None:  # else no credential was shown
+            await self._reception.used(key.name, key.credential)
         return terms, key
 
     def _identified(self, request: Request, keys: Keys) -> Key:

@@ -6,12 +6,12 @@ That the vendor is down is no reason to fail: all replicas would leave at once. 
 for anything, and nothing is logged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway.ops.bearer import shows
 from gateway.ops.ledger import Claim, claims
@@ -100,11 +100,13 @@ def operators_app(
     started: Check = lambda: None,
     token: str | None = None,
     claim: Claim | None = None,
+    host: str = "127.0.0.1",
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Build what the operators' listener serves.
+    """Build what the operators' listener serves: probes, and ``routes`` of others.
 
     ``token`` guards the details of probes and what changes anything; ``claim`` is what a claimed
-    job is written down with, if it can be.
+    job is written down with, if it can be. ``host`` is what the listener listens on.
     """
     health = Health(checks, started=started, token=token)
     return Starlette(
@@ -112,6 +114,7 @@ def operators_app(
             Route("/livez", health.live, methods=["GET"]),
             Route("/startupz", health.startup, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
-            *([claims(claim, token)] if claim is not None else []),
+            *([claims(claim, token, host)] if claim is not None else []),
+            *routes,
         ]
     )

@@ -6,13 +6,13 @@ not know: the ledger; who claims is a callable that says whether there was such 
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.ops.bearer import shows
+from gateway.ops.guard import is_foreign, is_own_host
 
 Claim = Callable[[str], Awaitable[bool]]
 """Writes that an operator took a job's pictures; False if there is no such job."""
@@ -20,15 +20,15 @@ Claim = Callable[[str], Awaitable[bool]]
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def claims(claim: Claim, token: str | None) -> Route:
-    """The route on which a job is marked as claimed."""
+def claims(claim: Claim, token: str | None, host: str) -> Route:
+    """The route on which a job is marked as claimed; ``host`` is what the listener listens on."""
 
     async def claimed(request: Request) -> Response:
         """Answer 204, or why nothing was written."""
         if not shows(request, token):
             headers = {"www-authenticate": "Bearer"}
             return _refused(HTTPStatus.UNAUTHORIZED, "the operators' token is needed", headers)
-        if _foreign(request):
+        if is_foreign(request) or (token is None and not is_own_host(request, host)):
             return _refused(HTTPStatus.FORBIDDEN, "not from another site's page")
         if not _is_json(request):
             wanted = "content-type must be application/json"
@@ -38,17 +38,6 @@ def claims(claim: Claim, token: str | None) -> Route:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=_NO_STORE)
 
     return Route("/tasks/{job_id}/claim", claimed, methods=["POST"])
-
-
-def _foreign(request: Request) -> bool:
-    """Whether a browser sends this for a page of another site."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return False
-    try:
-        return urlsplit(origin).netloc != request.headers.get("host")
-    except ValueError:
-        return True
 
 
 def _is_json(request: Request) -> bool:

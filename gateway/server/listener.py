@@ -202,9 +202,11 @@ async def run_until_signal(
     grace: float,
     on_signal: Callable[[], Awaitable[None]] | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
+    asked: asyncio.Event | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within ``grace`` seconds; a second signal hurries.
 
+    ``asked`` is somebody's asking for the same from within; set, it is a first signal.
     ``on_signal`` is awaited first: until it returns, or a second signal comes, everything is served
     as before. Then the listeners wind down, and ``on_stop`` is awaited while those with a socket of
     their own still accept. They stop in the order given, so that the operators' one, last, still
@@ -217,7 +219,7 @@ async def run_until_signal(
     try:
         for listener in listeners:
             await listener.start()
-        await signals.get()
+        await _first_of(signals.get(), *([asked.wait()] if asked is not None else []))
         if on_signal is not None:
             await _first_of(on_signal(), signals.get())
         await _first_of(_stop_all(listeners, grace, on_stop), signals.get())
@@ -238,7 +240,7 @@ async def _stop_all(
         await listener.stop(max(0.0, until - asyncio.get_running_loop().time()))
 
 
-async def _first_of(*waits: Awaitable[None]) -> None:
+async def _first_of(*waits: Awaitable[object]) -> None:
     """Return, or raise, as the first of them does; the others are cancelled."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:

@@ -28,7 +28,7 @@ async def post(
     path: str = "/tasks/job_a/claim",
     method: str = "POST",
 ) -> httpx.Response:
-    app = operators_app({}, token=token, claim=claims)
+    app = operators_app({}, token=token, claim=claims, host="ops")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ops:9464") as client:
         return await client.request(method, path, headers=headers, content=b"{}")

@@ -1,0 +1,144 @@
+"""Requests from within the process, made as a key without its secret.
+
+Owns: how such a request says whose it is, and running the clients' app for one. Must not know: who
+makes them, or why. The word for whose it is stands in the ASGI scope's ``state`` as an object of a
+class of ours. What comes over a connection are headers, a path and a body, all of them bytes and
+text: nothing of it can become such an object.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Scope
+
+from gateway.access import permissions
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.openai.terms import CurrentTerms
+from gateway.translate.model import ImageRequest
+from gateway.translate.money import reservations
+from gateway.translate.plan import make_plan
+
+MOST_KEPT = 128_000_000
+_PLACE = "on_behalf"
+
+
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Of whom a request is made: a configured key, by its name."""
+
+    key_name: str
+
+
+def on_behalf(scope: Scope) -> OnBehalf | None:
+    """Of whom a request from within is made; None for whatever came over a connection."""
+    found = scope.get("state", {}).get(_PLACE)
+    return found if isinstance(found, OnBehalf) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client would have got; ``body`` is None where it was too large to be kept."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+class Insider:
+    """Makes requests of the clients' app; ``host`` is where answers say that it can be reached."""
+
+    def __init__(self, app: ASGIApp, terms: CurrentTerms, clock: Clock, host: str) -> None:
+        self._app = app
+        self._host = host
+        self._terms = terms
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Insider({self._terms!r})"
+
+    async def generate(self, key_name: str, body: bytes) -> Answer:
+        """``POST /v1/images/generations`` with a JSON body, under the key's own limits."""
+        collected = _Collected()
+        scope = _scope(key_name, self._host, len(body))
+        await self._app(scope, _Caller(body).receive, collected.send)
+        return collected.answer()
+
+    def quote(self, key_name: str, request: ImageRequest) -> int | None:
+        """What a request of this key would cost, in micro-dollars; None if that is not known."""
+        terms = self._terms.now
+        try:
+            key = terms.keys.named(key_name, self._clock.wall())
+            plan = make_plan(request, permissions.rules_for(key, terms.rules))
+        except GatewayError:
+            return None
+        if (plan.model, plan.tier, plan.quality) not in terms.prices:
+            return None
+        return sum(reservations(plan, terms.prices))
+
+
+class _Caller:
+    """Sends one body and then waits for its answer, however long that takes."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    async def receive(self) -> Message:
+        if self._body is None:
+            await asyncio.get_running_loop().create_future()  # until the app has had enough of it
+        message = {"type": "http.request", "body": self._body, "more_body": False}
+        self._body = None
+        return message
+
+
+class _Collected:
+    """Keeps an answer."""
+
+    def __init__(self) -> None:
+        self._status = 500
+        self._headers: tuple[tuple[str, str], ...] = ()
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in message.get("headers", ())
+            )
+            return
+        piece = message.get("body", b"")
+        self._size += len(piece)
+        if self._size <= MOST_KEPT:
+            self._pieces.append(bytes(piece))
+        else:
+            self._pieces.clear()
+
+    def answer(self) -> Answer:
+        body = b"".join(self._pieces) if self._size <= MOST_KEPT else None
+        return Answer(self._status, self._headers, body)
+
+
+def _scope(key_name: str, host: str, length: int) -> Scope:
+    headers = [
+        (b"host", host.encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % length),
+    ]
+    path = "/v1/images/generations"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": None,
+        "server": None,
+        "state": {_PLACE: OnBehalf(key_name)},
+    }

@@ -1,0 +1,292 @@
+"""The operators' console: its page, and what is done through it.
+
+Owns: the paths, and what stands at each. Must not know: how anything that it shows or starts works:
+it is given callables.
+The page is whole without its script; with it, it is kept up to date by server-sent events.
+
+``GET /`` the page · ``GET /console`` leads there · ``GET|POST /login`` · ``POST /logout`` ·
+``GET /events`` · ``POST /playground`` · ``GET /playground/price`` · ``POST /drain`` ·
+``GET /static/{file}``.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.clock import Clock
+from gateway.facts import Emit
+from gateway.ops import key_panel, panels
+from gateway.ops.acts import DrainAsked, PictureTried
+from gateway.ops.assets import Assets
+from gateway.ops.bars import Value
+from gateway.ops.feed import Feed, Shared
+from gateway.ops.guard import Guard, Refusal, Visitor, set_cookie
+from gateway.ops.playground import Playground, Playing, Unusable, read_form
+from gateway.ops.recent import Recent
+from gateway.ops.replies import NO_STORE, PAGE_HEADERS, read_fields, redirect, said
+from gateway.ops.snapshot import KeyView, Snapshot
+from gateway.ops.templates import templates
+
+_PAUSE, _KEYS_PAUSE = 1.0, 5.0
+_FONT = "NotoSansCJKsc-subset.woff2"
+_DRAIN = "drain"
+
+Looked = Callable[[Request, Visitor], Awaitable[ASGIApp]]
+Acted = Callable[[Request, Visitor, Mapping[str, str]], Awaitable[ASGIApp]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where everything comes from and goes to. Without ``playing`` there is no playground.
+
+    ``drain`` makes the process stop as a signal does; without it there is no button.
+    """
+
+    snapshot: Callable[[], Snapshot]
+    keys: Callable[[], Awaitable[tuple[KeyView, ...]]]
+    recent: Recent
+    playing: Playing | None = None
+    drain: Callable[[], None] | None = None
+
+
+class Console:
+    """The console, to be mounted by its ``routes``; ``close`` it before its listener stops."""
+
+    def __init__(
+        self, sources: Sources, guard: Guard, clock: Clock, emit: Emit, font: Path | None = None
+    ) -> None:
+        self._sources = sources
+        self._guard = guard
+        self._clock = clock
+        self._emit = emit
+        playing = sources.playing
+        self._playground = Playground(playing, clock) if playing is not None else None
+        others = {} if font is None else {_FONT: font, "OFL.txt": font.with_name("OFL.txt")}
+        self._assets = Assets(others)
+        self._now = Shared(self._take, _PAUSE, clock)
+        self._keys = Shared(self._take_keys, _KEYS_PAUSE, clock)
+        self._feed = Feed({"now": self._now, "keys": self._keys}, clock)
+        self._templates = templates(self._assets)
+        # A page that another process made has forms that this one does not know.
+        made = f"{self._assets.digest} {guard.door_csrf}"
+        self._page_id = hashlib.sha256(made.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"<Console {self._feed!r} {self._guard!r}>"
+
+    def routes(self) -> list[BaseRoute]:
+        """What the operators' listener serves of it."""
+
+        def looked(look: Looked) -> ASGIApp:
+            return _Endpoint(partial(self._looked, look))
+
+        def acted(act: Acted) -> ASGIApp:
+            return _Endpoint(partial(self._acted, act))
+
+        routes: list[BaseRoute] = [
+            Route("/", looked(self._page), methods=["GET"]),
+            Route("/console", _to_the_page, methods=["GET"]),
+            Route("/login", self._login_page, methods=["GET"]),
+            Route("/login", self._login, methods=["POST"]),
+            Route("/logout", acted(self._logout), methods=["POST"]),
+            Route("/events", looked(self._events), methods=["GET"]),
+            Route("/static/{file}", self._assets.serve, methods=["GET"]),
+        ]
+        if self._playground is not None:
+            routes += [
+                Route("/playground", acted(self._play), methods=["POST"]),
+                Route("/playground/price", looked(self._price), methods=["GET"]),
+            ]
+        if self._may_drain:
+            routes.append(Route("/drain", acted(self._drain), methods=["POST"]))
+        return routes
+
+    def close(self) -> None:
+        """Send everybody away who is being told the news, so that nobody is waited for."""
+        self._feed.close()
+
+    @property
+    def _may_drain(self) -> bool:
+        return self._guard.has_token and self._sources.drain is not None
+
+    # Looking
+
+    async def _page(self, _request: Request, visitor: Visitor) -> ASGIApp:
+        return await self._whole_page(visitor)
+
+    async def _events(self, request: Request, _visitor: Visitor) -> ASGIApp:
+        if request.method == "HEAD":
+            return Response(headers=NO_STORE, media_type="text/event-stream")
+        if not self._feed.is_open:
+            return said(HTTPStatus.SERVICE_UNAVAILABLE, "too many look, or the process stops")
+        return self._feed
+
+    async def _price(self, request: Request, _visitor: Visitor) -> ASGIApp:
+        playground = self._playground
+        assert playground is not None  # noqa: S101 - else there is no such path
+        try:
+            wanted = read_form(request.query_params)
+        except Unusable as fault:
+            return said(HTTPStatus.BAD_REQUEST, str(fault))
+        return JSONResponse({"price": playground.price(wanted)}, headers=NO_STORE)
+
+    async def _whole_page(
+        self, visitor: Visitor, played: Mapping[str, Value] | None = None, status: int = 200
+    ) -> Response:
+        """The page with everything in it, as of now."""
+        now, keys = await self._now.get(), await self._keys.get()
+        playground = self._playground
+        offered = playground.choices() if playground is not None and visitor.csrf else None
+        html = await asyncio.to_thread(
+            self._templates.get_template("console.html").render,
+            now=now,
+            keys=keys,
+            offered=offered,
+            played=played,
+            csrf=visitor.csrf,
+            signed_in=visitor.session is not None,
+            may_drain=self._may_drain and visitor.session is not None,
+        )
+        return HTMLResponse(html, status, headers=PAGE_HEADERS)
+
+    # Coming and going
+
+    async def _login_page(self, request: Request) -> Response:
+        if not self._guard.has_token or self._guard.visitor(request) is not None:
+            return redirect()
+        return self._asks_for_token()
+
+    def _asks_for_token(
+        self, why: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        page = self._templates.get_template("login.html")
+        html = page.render(csrf=self._guard.door_csrf, why=why)
+        return HTMLResponse(html, status, headers={**PAGE_HEADERS, **(headers or {})})
+
+    async def _login(self, request: Request) -> Response:
+        form = await read_fields(request)
+        if isinstance(form, Response):
+            return form
+        forgery = self._guard.forgery(request, form, self._guard.door_csrf)
+        if forgery is not None:
+            return self._asks_for_token(forgery.capitalize(), HTTPStatus.FORBIDDEN)
+        if not self._guard.has_token:
+            return redirect()
+        found = self._guard.sign_in(request, form.get("token", ""))
+        if isinstance(found, str):
+            return redirect({"set-cookie": set_cookie(request, found)})
+        if found.wait is None:
+            return self._asks_for_token(found.why, HTTPStatus.UNAUTHORIZED)
+        return self._turned_away(found)
+
+    def _turned_away(self, refusal: Refusal) -> Response:
+        seconds = int(refusal.wait or 0) + 1
+        why = f"{refusal.why} Wait {seconds} s."
+        after = {"retry-after": str(seconds)}
+        return self._asks_for_token(why, HTTPStatus.TOO_MANY_REQUESTS, after)
+
+    async def _logout(
+        self, request: Request, visitor: Visitor, _form: Mapping[str, str]
+    ) -> ASGIApp:
+        if visitor.session is not None:
+            self._guard.sign_out(request, visitor.session)
+        return redirect({"set-cookie": set_cookie(request, "")})
+
+    # Acting
+
+    async def _play(self, request: Request, visitor: Visitor, form: Mapping[str, str]) -> ASGIApp:
+        playground = self._playground
+        assert playground is not None  # noqa: S101 - else there is no such path
+        try:
+            wanted = read_form(form)
+        except Unusable as fault:
+            return said(HTTPStatus.BAD_REQUEST, str(fault))
+        if playground.is_full:
+            why = "two pictures are being made from here already: wait for one"
+            return said(HTTPStatus.SERVICE_UNAVAILABLE, why)
+        played, shown = await playground.play(wanted)
+        request_id = dict(played.headers).get("x-request-id")
+        self._emit(
+            PictureTried(
+                by=visitor.name,
+                key_name=wanted.key_name,
+                status=played.status,
+                request_id=request_id,
+            )
+        )
+        if "application/json" in request.headers.get("accept", ""):
+            return Response(shown.as_json(), headers=NO_STORE, media_type="application/json")
+        return await self._whole_page(visitor, shown.as_values())
+
+    async def _drain(self, _request: Request, visitor: Visitor, form: Mapping[str, str]) -> ASGIApp:
+        drain = self._sources.drain
+        assert drain is not None  # noqa: S101 - else there is no such path
+        if form.get("confirm", "").strip().lower() != _DRAIN:
+            return said(HTTPStatus.BAD_REQUEST, f"nothing was done: type {_DRAIN} to confirm")
+        self._emit(DrainAsked(by=visitor.name or ""))
+        drain()
+        return redirect()
+
+    # At the door
+
+    async def _looked(self, look: Looked, request: Request) -> ASGIApp:
+        """Let whoever may look do so."""
+        found = self._admitted(request)
+        return await look(request, found) if isinstance(found, Visitor) else found
+
+    async def _acted(self, act: Acted, request: Request) -> ASGIApp:
+        """Do what a form asks that comes from a page which was made for who may look."""
+        found = self._admitted(request)
+        if not isinstance(found, Visitor):
+            return found
+        form = await read_fields(request)
+        if isinstance(form, Response):
+            return form
+        forgery = self._guard.forgery(request, form, found.csrf)
+        if forgery is not None:
+            return said(HTTPStatus.FORBIDDEN, forgery)
+        return await act(request, found, form)
+
+    def _admitted(self, request: Request) -> Visitor | Response:
+        if self._guard.is_misdirected(request):
+            why = "without ops.token the console is for this machine's own names and addresses"
+            return said(HTTPStatus.FORBIDDEN, why)
+        visitor = self._guard.visitor(request)
+        if visitor is not None:
+            return visitor
+        if request.url.path == "/" and request.method != "POST":
+            return redirect(to="login")
+        headers = {"www-authenticate": "Bearer"}
+        return said(HTTPStatus.UNAUTHORIZED, "sign in, or show the operators' token", headers)
+
+    async def _take(self) -> Mapping[str, Value]:
+        snapshot, recent = self._sources.snapshot(), self._sources.recent
+        told = await asyncio.to_thread(panels.overview, snapshot, recent.failures(), recent.saved())
+        return {**told, "page": self._page_id}
+
+    async def _take_keys(self) -> Mapping[str, Value]:
+        return key_panel.keys(await self._sources.keys(), self._clock.wall())
+
+
+class _Endpoint:
+    """What stands at a path: it finds who answers a request, and lets them."""
+
+    def __init__(self, answerer: Callable[[Request], Awaitable[ASGIApp]]) -> None:
+        self._answerer = answerer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answerer(Request(scope, receive))
+        await answer(scope, receive, send)
+
+
+async def _to_the_page(_request: Request) -> Response:
+    return redirect()

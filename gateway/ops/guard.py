@@ -1,0 +1,174 @@
+"""Who may look at the console, and who may act there.
+
+Owns: the token's comparison, the session's cookie, the names the console may be asked under, and
+what a form has to bring. Must not know: what is looked at or done.
+
+With a token, operators have a session, or show the token as a bearer (to look, not to act). Without
+one the listener is on the loopback interface, everybody there may look, and the danger is a page of
+the web in a browser on this machine: it may send forms, and by its own name's server it may point
+that name at us. So without a token the console answers only to loopback's names, and whatever acts
+has to come from a page that we made.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from gateway.access.failures import Failures
+from gateway.clock import Clock
+from gateway.config.addresses import is_loopback
+from gateway.facts import Emit
+from gateway.ops.acts import SignedIn, SignedOut, SignInRefused
+from gateway.ops.bearer import shows
+from gateway.ops.sessions import LIFETIME, Session, Sessions
+
+TRIES = 10  # wrong tokens an address may show, at once and a minute
+CSRF = "csrf"
+_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who may look; ``csrf`` is what the forms of their pages carry, None: no forms."""
+
+    csrf: str | None
+    session: Session | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What the log calls them."""
+        return None if self.session is None else self.session.name
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not done; ``wait`` in seconds, where that helps."""
+
+    why: str
+    wait: float | None = None
+
+
+class Guard:
+    """Stands at the console's door. ``host`` is what the listener was told to listen on."""
+
+    def __init__(self, token: str | None, host: str, clock: Clock, emit: Emit) -> None:
+        self._token = token
+        self._host = host.lower()
+        self._emit = emit
+        self._failures = Failures(TRIES, clock)
+        self._csrf = secrets.token_urlsafe(_BYTES)
+        self.sessions = Sessions(clock)
+
+    def __repr__(self) -> str:
+        return f"<Guard token={self.has_token} {self.sessions!r}>"
+
+    @property
+    def has_token(self) -> bool:
+        """Whether operators have to show one."""
+        return self._token is not None
+
+    @property
+    def door_csrf(self) -> str:
+        """What forms carry that are made for nobody in particular."""
+        return self._csrf
+
+    # Looking
+
+    def is_misdirected(self, request: Request) -> bool:
+        """Whether, without a token, this was asked under a name that is not this machine's."""
+        return not self.has_token and not is_own_host(request, self._host)
+
+    def visitor(self, request: Request) -> Visitor | None:
+        """Who asks, if they may look."""
+        if not self.has_token:
+            return Visitor(self._csrf)
+        session = self.sessions.find(request.cookies.get(_cookie(request), ""))
+        if session is not None:
+            return Visitor(session.csrf, session)
+        return Visitor(None) if shows(request, self._token) else None
+
+    # Acting
+
+    def forgery(self, request: Request, form: Mapping[str, str], csrf: str | None) -> str | None:
+        """Why a form is not believed to come from a page of ours; None if it is."""
+        if is_foreign(request) or "origin" not in request.headers:
+            return "not from another site's page"
+        if csrf is None or not hmac.compare_digest(form.get(CSRF, "").encode(), csrf.encode()):
+            return "this page is out of date: load it again"
+        return None
+
+    def sign_in(self, request: Request, shown: str) -> str | Refusal:
+        """The id of a new session for who shows the token."""
+        address = request.client.host if request.client else ""
+        wait = self._failures.wait(address)
+        if wait:
+            self._emit(SignInRefused(address=address, reason="too_many"))
+            return Refusal("Too many wrong tokens came from your address.", wait)
+        if not _same(shown, self._token or ""):
+            self._failures.count(address)
+            self._emit(SignInRefused(address=address, reason="wrong_token"))
+            return Refusal("This is not the operators' token.")
+        session_id, session = self.sessions.begin()
+        self._emit(SignedIn(by=session.name, address=address))
+        return session_id
+
+    def sign_out(self, request: Request, session: Session) -> None:
+        """End the session that this came with."""
+        self.sessions.end(request.cookies.get(_cookie(request), ""))
+        self._emit(SignedOut(by=session.name))
+
+
+def set_cookie(request: Request, session_id: str) -> str:
+    """The header that has a browser keep a session; an empty id has it forget.
+
+    It is for this site's own pages alone, out of scripts' reach, and kept from plain http where the
+    page was loaded by https (which the browser says; a proxy in between may not).
+    """
+    secure = "; Secure" if request.headers.get("origin", "").startswith("https:") else ""
+    age = int(LIFETIME) if session_id else 0
+    kept = f"{_cookie(request)}={session_id}; Path=/; Max-Age={age}"
+    return f"{kept}; HttpOnly; SameSite=Strict{secure}"
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether a browser sends this for a page of another site."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    try:
+        site = urlsplit(origin).netloc.lower()
+    except ValueError:
+        return True
+    return not site or site != request.headers.get("host", "").lower()
+
+
+def is_own_host(request: Request, host: str) -> bool:
+    """Whether this was asked under a loopback name or address, or under ``host``.
+
+    Any other name may be one that its owner has pointed at this machine, to have a browser send us
+    what it sends to its own site (DNS rebinding).
+    """
+    try:
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
+    return is_loopback(name) or name == host.lower()
+
+
+def _cookie(request: Request) -> str:
+    """Cookies know no ports, but two gateways' consoles may be open through two tunnels."""
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"image_gateway_{port if port.isdecimal() else 'operators'}"
+
+
+def _same(shown: str, token: str) -> bool:
+    """Digests are compared: what takes longer says nothing of the token, its length included."""
+    one, other = (
+        hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (shown, token)
+    )
+    return hmac.compare_digest(one, other)
