@@ -1,0 +1,1 @@
+"""The dashboards' and objectives' source; ``./run dashboards`` writes what it makes."""
