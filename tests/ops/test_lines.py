@@ -75,9 +75,11 @@ def test_a_step_says_whose_task_it_is_and_how_long_it_was_in_the_state_before() 
     assert line["charged_usd"] == 0.06
 
 
-def test_a_step_that_cost_nothing_and_is_nobody_s_says_no_more_than_it_knows() -> None:
-    line = lines.told(Stepped(event=Collected(**WHO, images=1, size=9), state=State.DONE))
-    assert set(line) == {"job_id", "task_id", "at", "images", "size", "state", "state_ms"}
+def test_a_step_that_cost_nothing_says_nothing_of_costs() -> None:
+    collected = Collected(**WHO, images=1, size=9)
+    line = lines.told(Stepped(event=collected, state=State.DONE, about=ABOUT))
+    whose = {"key_name", "model", "tier", "quality"}
+    assert set(line) == whose | {"job_id", "task_id", "at", "images", "size", "state", "state_ms"}
 
 
 def test_what_nobody_claimed_is_told_in_dollars() -> None:

@@ -205,7 +205,8 @@ def test_a_job_s_lines_name_the_request_it_was_begun_for(opened: Opened) -> None
     who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
     accepted = Created(**who, upstream_id="v_1", seconds=0.5)
     opened.logs.emit(JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=1))
-    opened.logs.emit(Stepped(event=accepted, state=State.RUNNING, about=About(key_name="a")))
+    about = About(key_name="a", model="m", tier="1k", quality="low", images=1)
+    opened.logs.emit(Stepped(event=accepted, state=State.RUNNING, about=about))
     opened.logs.emit(JobEnded(job_id="job_1", at=6.0))
     opened.logs.emit(JobEnded(job_id="job_2", at=6.0))
     opened.logs.emit(Plain())
@@ -251,11 +252,12 @@ def test_one_flood_leaves_the_lines_of_others(opened: Opened) -> None:
 
 def test_errors_purchases_and_states_are_told_in_any_number(opened: Opened) -> None:
     who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
+    about = About(key_name="a", model="m", tier="1k", quality="low", images=1)
     always = (
         dataclasses.replace(turned_away(0), rejection=None, status=500),
         dataclasses.replace(turned_away(0), rejection=None, status=200, job_id="job_1"),
-        Stepped(event=CreateLost(**who, reason="reset"), state=State.UNCERTAIN),
-        Stepped(event=Created(**who, upstream_id="v", seconds=1), state=State.RUNNING),
+        Stepped(event=CreateLost(**who, reason="reset"), state=State.UNCERTAIN, about=about),
+        Stepped(event=Created(**who, upstream_id="v", seconds=1), state=State.RUNNING, about=about),
         JobEnded(job_id="job_1", at=6.0),
     )
     for _ in range(200):
