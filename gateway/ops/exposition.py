@@ -25,7 +25,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.ops.bearer import shows
-from gateway.ops.metrics import Metrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -40,23 +39,17 @@ class Exposition:
     One rendering runs at a time; who asks meanwhile for the same format gets the same page.
     """
 
-    def __init__(
-        self, registry: CollectorRegistry, metrics: Metrics, refresh: Callable[[], None]
-    ) -> None:
-        self._metrics = metrics
+    def __init__(self, registry: CollectorRegistry, refresh: Callable[[], None]) -> None:
+        self._registry = registry
         self._refresh = refresh
-        self._process = CollectorRegistry()
-        for collector in (
-            ProcessCollector(registry=self._process),
-            PlatformCollector(registry=self._process),
-            GCCollector(registry=self._process),
-        ):
-            registry.register(collector)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
         self._turn = asyncio.Lock()
         self._under_way: dict[bool, asyncio.Task[bytes]] = {}
 
     def __repr__(self) -> str:
-        return f"<Exposition {self._metrics!r}>"
+        return f"<Exposition scrapes={len(self._under_way)}>"
 
     async def page(self, *, openmetrics: bool) -> bytes:
         """All that is counted, as of now."""
@@ -68,10 +61,9 @@ class Exposition:
         return await asyncio.shield(task)
 
     def render(self, *, openmetrics: bool) -> bytes:
-        """Write it; this takes milliseconds, and reads files of the system's."""
-        own = [family.text(openmetrics=openmetrics) for family in self._metrics.families]
+        """Write it; this takes tens of milliseconds, and reads files of the system's."""
         write = openmetrics_format.generate_latest if openmetrics else generate_latest
-        return "".join(own).encode() + write(self._process)
+        return bytes(write(self._registry))
 
     async def _made(self, *, openmetrics: bool) -> bytes:
         async with self._turn:

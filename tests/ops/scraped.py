@@ -12,8 +12,6 @@ from gateway.events import About
 from gateway.facts import RequestEnded
 from gateway.ops.families import FAMILIES, PREFIX, Family
 from gateway.ops.metrics import Metrics, Names
-from gateway.ops.series import Distribution
-from tests.clocks import FakeClock
 
 NAMES = Names(upstream="toapis", models=("gpt-image-2",), keys=("studio", "batch"))
 ABOUT = About(key_name="studio", model="gpt-image-2", tier="2k", quality="high", images=3)
@@ -33,7 +31,7 @@ def ended(**changes: object) -> RequestEnded:
 
 def counting(names: Names = NAMES) -> Metrics:
     """Metrics on a registry of their own."""
-    return Metrics(CollectorRegistry(), names, FakeClock())
+    return Metrics(CollectorRegistry(), names)
 
 
 def read(page: bytes, *, openmetrics: bool = False) -> list[Metric]:
@@ -56,15 +54,10 @@ def ours(metrics: Metrics) -> Mapping[str, float]:
     Of histograms counts and sums alone.
     """
     found: dict[str, float] = {}
-    for kept in metrics.families:
-        for values, series in kept.each():
-            labels = dict(zip(kept.family.labels, values, strict=True))
-            if isinstance(series, Distribution):
-                counts, total, _ = series.get()
-                found[short(f"{kept.family.name}_count", labels)] = counts[-1]
-                found[short(f"{kept.family.name}_sum", labels)] = total
-            else:
-                found[short(kept.family.name, labels)] = series.get()
+    for metric in metrics.registry.collect():
+        for sample in metric.samples:
+            if not sample.name.endswith("_bucket"):
+                found[short(sample.name, sample.labels)] = sample.value
     return found
 
 
