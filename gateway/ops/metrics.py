@@ -9,13 +9,15 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry as Registry
 
 from gateway import __version__
 from gateway.clock import Clock
 from gateway.ops.counts import Reader, RequestCounts, ServiceCounts, TaskCounts
 from gateway.ops.families import FAMILIES, OTHER, REQUESTS, VALUES, Family
 from gateway.ops.series import Histograms, Values
+
+__all__ = ["Metrics", "Names", "Registry"]
 
 MOST_KEYS = 200
 
@@ -38,7 +40,7 @@ class Metrics:
     ``observe`` may be called from any thread, and costs microseconds.
     """
 
-    def __init__(self, registry: CollectorRegistry, names: Names, clock: Clock) -> None:
+    def __init__(self, registry: Registry, names: Names, clock: Clock) -> None:
         self._upstream = names.upstream
         self._models: tuple[str, ...] = ()
         self._keys: tuple[str, ...] = ()
