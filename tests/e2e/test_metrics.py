@@ -33,8 +33,9 @@ async def scrape(stand: Stand, **headers: str) -> httpx.Response:
         return await client.get("/metrics", headers=headers)
 
 
-async def told(stand: Stand) -> Mapping[str, float]:
-    """All series, by short names."""
+async def told(stand: Stand, ended: int = 0) -> Mapping[str, float]:
+    """All series, by short names, once so many requests are over: that is after their answers."""
+    await stand.until(lambda: len(stand.requests) >= ended)
     page = (await scrape(stand)).content
     return {short(one.name, one.labels): one.value for one in samples(page)}
 
@@ -56,7 +57,7 @@ async def test_a_picture_is_counted_all_the_way(stand: Stand) -> None:
     before = await told(stand)
     async with stand.client() as client:
         await client.images.generate(model="gpt-image-2", prompt=PROMPT, size=SMALL)
-    after = await told(stand)
+    after = await told(stand, ended=1)
     assert after.keys() == before.keys()
     moved = {one.partition("{")[0] for one in after if after[one] != before[one]}
     assert {
@@ -83,7 +84,7 @@ async def test_what_is_under_way_is_shown(stand: Stand) -> None:
         await stand.until(lambda: any(job.upstream_ids for job in stand.gateway.board.jobs()))
         during = await told(stand)
         await waiting
-    after = await told(stand)
+    after = await told(stand, ended=1)
     for series, busy in ((during, 1), (after, 0)):
         assert series["http_requests_in_flight{route=generations}"] == busy
         assert series["key_in_flight{key=studio}"] == busy
@@ -160,6 +161,7 @@ async def test_both_formats_are_well_formed_after_some_load(stand: Stand) -> Non
         await client.images.generate(prompt=PROMPT, size=SMALL)
         with pytest.raises(openai.BadRequestError):
             await client.images.generate(prompt=PROMPT, size="1x1")
+    await stand.until(lambda: len(stand.requests) == 2)
     plain = await scrape(stand)
     rich = await scrape(stand, accept="application/openmetrics-text; version=1.0.0")
     names = [
@@ -182,7 +184,7 @@ async def test_a_reload_adds_series_for_what_is_new(stand: Stand) -> None:
     stand.gateway.reload(config(stand.folder, stand.vendor_url, sections))
     async with stand.plain(headers={"authorization": "Bearer sk-igw-new-key"}) as client:
         assert (await client.get("/v1/models")).status_code == 200
-    after = await told(stand)
+    after = await told(stand, ended=1)
     assert before.keys() < after.keys()
     assert after["key_requests_total{key=new,outcome=served}"] == 1
     assert after["key_images_total{key=new,model=gpt-image-9}"] == 0
@@ -200,7 +202,7 @@ async def test_whoever_watches_and_fails_costs_no_request_and_is_reported_once(
         stand.gateway.watchers.add(broken)
         for _ in range(2):
             await client.images.generate(prompt=PROMPT, size=SMALL)
-        series = await told(stand)
+        series = await told(stand, ended=2)
         reports = [fact for fact in stand.facts if isinstance(fact, ObserverFailed)]
     assert series["key_requests_total{key=studio,outcome=served}"] == 2
     kinds = [report.event for report in reports]
@@ -236,7 +238,7 @@ async def test_scrapes_during_load_see_every_counter_grow_and_none_go_back(stand
     while not working.done():
         seen.append(await told(stand))
     await working
-    seen.append(await told(stand))
+    seen.append(await told(stand, ended=160))
     for before, after in itertools.pairwise(seen):
         assert before.keys() == after.keys()
         gone = [
@@ -253,7 +255,7 @@ async def test_ten_thousand_junk_requests_make_no_series(tmp_path: Path) -> None
     async with standing(tmp_path, server={"failed_auth_per_minute": None}) as stand:
         before = await told(stand)
         said = await ask(urlsplit(stand.url).port or 0, JUNK, KEY)
-        after = await told(stand)
+        after = await told(stand, ended=JUNK - JUNK // 8)
         parsed = [fact for fact in stand.facts if isinstance(fact, RequestEnded)]
     assert after.keys() == before.keys()
     assert len(before) < 3_000
