@@ -81,7 +81,7 @@ async def test_what_is_under_way_is_shown(stand: Stand) -> None:
     stand.vendor_is(speed=15)
     async with stand.client() as client:
         waiting = asyncio.create_task(client.images.generate(prompt=PROMPT, size=SMALL))
-        await stand.until(lambda: any(job.upstream_ids for job in stand.gateway.board.jobs()))
+        await stand.until(lambda: [j.states for j in stand.gateway.board.jobs()] == [("running",)])
         during = await told(stand)
         await waiting
     after = await told(stand, ended=1)
