@@ -9,7 +9,8 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client import CollectorRegistry as Registry
+from prometheus_client import disable_created_metrics
 
 from gateway import __version__
 from gateway.ops.counts import Reader, RequestCounts, ServiceCounts, TaskCounts
@@ -22,6 +23,8 @@ from gateway.ops.series import (
     gauges,
     histograms,
 )
+
+__all__ = ["Metrics", "Names", "Registry"]
 
 MOST_KEYS = 200
 
@@ -43,7 +46,7 @@ class Metrics:
     ``observe`` may be called from any thread, and costs microseconds.
     """
 
-    def __init__(self, registry: CollectorRegistry, names: Names) -> None:
+    def __init__(self, registry: Registry, names: Names) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs; a series more for each
         self.registry = registry
         self._upstream = names.upstream

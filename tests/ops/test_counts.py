@@ -6,7 +6,7 @@ import pytest
 
 from gateway.events import TaskFailed
 from tests.ops.counted import AT, CASES, step
-from tests.ops.scraped import counting, ended, moved, ours
+from tests.ops.scraped import counting, ended, moved
 
 
 @pytest.mark.parametrize(("event", "expected"), CASES.values(), ids=CASES.keys())

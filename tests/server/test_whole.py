@@ -36,17 +36,16 @@ async def crashes(_: Request) -> Response:
 
 def wrapped() -> tuple[Starlette, list[Any]]:
     events: list[Any] = []
+    context = Middleware(
+        RequestContext, clock=SystemClock(), emit=events.append, in_flight=InFlight()
+    )
     app = Starlette(
         routes=[
             Route("/", reads, methods=["POST"]),
             Route("/a", breaks_off, methods=["GET"]),
             Route("/crash", crashes, methods=["GET"]),
         ],
-        middleware=[
-            Middleware(
-                RequestContext, clock=SystemClock(), emit=events.append, in_flight=InFlight()
-            )
-        ],
+        middleware=[context],
     )
     return app, events
 
