@@ -128,7 +128,7 @@ class PurchaseUnclaimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCommitted:
-    """The ledger has ``entries`` more, synced to the disk; told from the ledger's own thread."""
+    """The ledger has ``entries`` more, synced to the disk in so many ``seconds``."""
 
     level: ClassVar[str] = "debug"
 
@@ -138,12 +138,12 @@ class LedgerCommitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFailed:
-    """One attempt to write or read the ledger failed; told from whatever thread it was made on."""
+    """One attempt to write or read the ledger failed."""
 
     level: ClassVar[str] = "debug"
 
     op: Literal["commit", "read"]
-    reason: str
+    reason: Literal["disk_full", "locked", "io", "other"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

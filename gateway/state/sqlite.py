@@ -111,12 +111,12 @@ class SqliteStore:
             given_up.set()
             raise
         self._secret = opened.secret
-        self._reader = Reader(opened.reading)
+        self._reader = Reader(opened.reading, self._emit)
         self._writer = Writer(
             Committer(opened.writing, opened.mark),
             opened.ballast,
             self._clock,
-            partial(self._announce, asyncio.get_running_loop()),
+            self._emit,
             partial(os.close, opened.lock),
         )
         self._emit(self._told(opened))
@@ -285,11 +285,6 @@ class SqliteStore:
             raise unavailable()
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         return await self._writer.write(Entry(apply, kind, synced, answer))
-
-    def _announce(self, loop: asyncio.AbstractEventLoop, event: object) -> None:
-        """Tell of something in the loop, from another thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is gone
-            loop.call_soon_threadsafe(self._emit, event)
 
     @property
     def _reading(self) -> Reader:
