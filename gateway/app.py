@@ -98,7 +98,9 @@ class Gateway:
         self._outgoing = Outgoing(config.upstream)
         self._results = Files(config.upstream, policy)
         bounds = Bounds(config.images.result, config.upstream.download_time)
-        self._downloads = Downloads(self._results, policy, clock, bounds)
+        self._downloads = Downloads(
+            self._results, policy, clock, bounds, tell=self._journal.announce
+        )
         self._governor = Governor(
             config.upstream.submit_per_second, config.upstream.query_per_second, clock
         )
@@ -213,7 +215,9 @@ class Gateway:
         restraint = Restraint(self._governor, self._queue, least, breaker, budget)
         creator = Creator(self._upstream, restraint, self._journal, self.board, clock, section)
         line = Line(
-            uploads=Uploads(self._upstream, clock, section.upload_lifetime, budget),
+            uploads=Uploads(
+                self._upstream, clock, section.upload_lifetime, budget, self._journal.announce
+            ),
             queue=self._queue,
             creator=creator,
             poller=self._poller,

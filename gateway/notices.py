@@ -68,19 +68,24 @@ class Asked:
     seconds: float
 
 
+Repeated = Literal["not_sent", "throttled", "unavailable", "broken"]
+"""How a call failed: it never left; the vendor said not now; it, or the way to it, failed; what
+came was not whole, or not what it should be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRepeated:
-    """A call to the vendor that failed, and bought nothing, is made again."""
+    """A call to the vendor that failed, and bought nothing, is made again; ``reason``: how."""
 
     level: ClassVar[str] = "debug"
 
     op: Literal["create", "upload", "download"]
-    reason: Literal["not_sent", "throttled", "unavailable", "broken"]
+    reason: Repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFetched:
-    """A result was fetched whole: ``size`` in bytes, as the vendor sent it."""
+    """A result was fetched whole, after so many ``seconds``: ``size`` bytes, as it was sent."""
 
     level: ClassVar[str] = "debug"
 
@@ -90,15 +95,20 @@ class PictureFetched:
     size: int
 
 
+Flaw = Literal["dead_link", "forbidden", "too_large", "broken", "no_image", "wrong_size"]
+"""What was wrong with a result: its link gives nothing, or leads where none may; too many bytes;
+not whole; something else than a picture; too many pixels."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRejected:
-    """What a result's link led to could not be used."""
+    """What a result's link led to could not be used, so that the link was given up."""
 
     level: ClassVar[str] = "warning"
 
     job_id: str
     task_id: str
-    reason: Literal["dead_link", "forbidden", "too_large", "broken", "no_image", "wrong_size"]
+    reason: Flaw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +128,7 @@ class PurchaseUnclaimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCommitted:
-    """The ledger has ``entries`` more, synced to the disk; told from the ledger's own thread."""
+    """The ledger has ``entries`` more, synced to the disk in so many ``seconds``."""
 
     level: ClassVar[str] = "debug"
 
@@ -128,12 +138,12 @@ class LedgerCommitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFailed:
-    """One attempt to write or read the ledger failed; told from whatever thread it was made on."""
+    """One attempt to write or read the ledger failed."""
 
     level: ClassVar[str] = "debug"
 
     op: Literal["commit", "read"]
-    reason: str
+    reason: Literal["disk_full", "locked", "io", "other"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

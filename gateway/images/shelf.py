@@ -154,6 +154,10 @@ class Shelf:
         entry = self._entries.get(token)
         return entry is None or entry.claimed
 
+    def is_gone(self, token: str) -> bool:
+        """Whether a picture does not lie here, or not any more."""
+        return token not in self._entries
+
     async def sweep(self) -> None:
         """Forget and delete what has expired."""
         now = self._clock.monotonic()

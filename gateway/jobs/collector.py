@@ -7,17 +7,19 @@ stays kept, whatever becomes of the rest.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from gateway.errors import ResultUnusable, TaskFailed
 from gateway.events import Collected, CollectingHindered, LinkDead
 from gateway.failpoints import failpoint
-from gateway.images.finish import Finished, UnusableResult
+from gateway.images.finish import Finished, Reason, UnusableResult
 from gateway.images.shelf import Shelf, Shelved
 from gateway.jobs.asking import ask
 from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Journal
+from gateway.notices import CallRepeated, Flaw, PictureFetched, PictureRejected, Repeated
 from gateway.state.base import PictureRow
 from gateway.translate.model import Finish, Note
 from gateway.upstream import download
@@ -26,6 +28,13 @@ from gateway.upstream.governor import Governor
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 _UNKNOWN_TIMES = 5
+_FLAWS: Mapping[Reason, Flaw] = {
+    "empty": "broken",
+    "damaged": "broken",
+    "html": "no_image",
+    "not_a_picture": "no_image",
+    "too_large": "wrong_size",  # in pixels; of bytes the download has a bound
+}
 
 
 class Fetcher(Protocol):
@@ -45,11 +54,19 @@ class Finisher(Protocol):
 
 
 class _Unusable(Exception):
-    """A picture could not be had by its link; ``away``: nor could any, for the time being."""
+    """A picture could not be had by its link; ``away``: nor could any, for the time being.
 
-    def __init__(self, reason: str, *, away: bool) -> None:
+    ``flaw`` is what was wrong with it, ``repeated`` the reason if another download is made.
+    """
+
+    def __init__(
+        self, reason: str, flaw: Flaw, *, away: bool = False, repeated: Repeated = "broken"
+    ) -> None:
         super().__init__(reason)
+        self.flaw = flaw
         self.away = away
+        self.repeated = repeated
+        self.rejected = False
 
 
 class Collector:
@@ -123,19 +140,31 @@ class Collector:
             try:
                 return await self._keep_patiently(job, task, link)
             except _Unusable as unusable:
-                if afresh and not unusable.away:
-                    raise
                 fault = unusable
+            if not fault.away:
+                self._reject(task, fault)
+                if afresh:
+                    raise fault
             try:
                 fresh = await self._asker.fresh_link(task, place)
             except StatusUnavailable:
                 fault.away = True
             else:
                 if fresh is None:
-                    raise fault
+                    raise self._reject(task, fault)
                 link, afresh = fresh, afresh or not fault.away
             if fault.away and not await self._asker.pause(next(pauses, _PAUSES[-1]), job.give_up):
-                raise fault
+                raise self._reject(task, fault)
+            self._journal.announce(CallRepeated(op="download", reason=fault.repeated))
+
+    def _reject(self, task: LiveTask, fault: _Unusable) -> _Unusable:
+        """Tell, once, that a link was given up."""
+        if not fault.rejected:
+            fault.rejected = True
+            entry = task.entry
+            told = PictureRejected(job_id=entry.job_id, task_id=entry.task_id, reason=fault.flaw)
+            self._journal.announce(told)
+        return fault
 
     async def _keep_patiently(
         self, job: Job, task: LiveTask, link: str
@@ -157,20 +186,30 @@ class Collector:
         """Fetch, finish, keep; files on the way are moved on, or removed after a fault."""
         fetched, finished_path = self._shelf.blank(), self._shelf.blank()
         try:
-            await self._fetcher.fetch(link, fetched)
-            task.watch.fetched = self._journal.clock.monotonic()
+            await self._fetch(task, link, fetched)
             failpoint("collect.fetched")
             finished = await self._finisher.finish(fetched, finished_path, job.plan.finish)
             shelved = await self._shelf.keep(finished, job.reservation)
         except BaseException as error:
             await asyncio.to_thread(_remove, fetched, finished_path)
             if isinstance(error, download.LinkDead):
-                raise _Unusable(error.reason, away=error.away) from error
+                away, repeated = error.away, error.repeated
+                raise _Unusable(error.reason, error.flaw, away=away, repeated=repeated) from error
             if isinstance(error, UnusableResult):
-                raise _Unusable(error.reason, away=False) from error
+                raise _Unusable(error.reason, _FLAWS[error.reason]) from error
             raise
         else:
             return shelved, finished.notes
+
+    async def _fetch(self, task: LiveTask, link: str, path: str) -> None:
+        clock, entry = self._journal.clock, task.entry
+        began = clock.monotonic()
+        size = await self._fetcher.fetch(link, path)
+        task.watch.fetched = now = clock.monotonic()
+        told = PictureFetched(
+            job_id=entry.job_id, task_id=entry.task_id, seconds=now - began, size=size
+        )
+        self._journal.announce(told)
 
 
 class Asker:

@@ -7,6 +7,7 @@ shape, callers, pictures.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
@@ -37,6 +38,7 @@ from gateway.jobs.asking import ask
 from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
 from gateway.jobs.queue import Queue, Turn
+from gateway.notices import CallRepeated
 from gateway.translate.model import Quality, Reference, Tier
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus, Upstream
@@ -53,6 +55,7 @@ _ANSWERED = 1.0  # what a create that is sent again needs to be answered before 
 _LOOK_UP_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 Links = Mapping[Reference, str]
+Again = Literal["not_sent", "throttled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,18 @@ class Creator:
     async def buy(self, job: Job, task: LiveTask, links: Links) -> TaskStatus:
         """Create the task. Raises: GatewayError; the task is then over, unless it is Draining."""
         unsent, throttled = 0, False
+        again: Again | None = None
         while True:
             leave = await self._await_turn(job, task, throttled=throttled)
             await self._mark(job, task, leave)
             try:
-                return await self._send(task, links, leave)
+                return await self._send(task, links, leave, again)
             except base.CreateNotSent as outcome:
                 await self._tell(task, NotSent(**self._stamp(task), reason=outcome.reason))
                 await self._pause_unsent(job, task, unsent)
-                unsent += 1
+                unsent, again = unsent + 1, "not_sent"
             except base.CreateThrottled as outcome:
-                throttled = True
+                throttled, again = True, "throttled"
                 pause = outcome.retry_after
                 await self._tell(task, Throttled(**self._stamp(task), retry_after=pause))
                 await self._pause_throttled(job, task, pause)
@@ -119,29 +123,34 @@ class Creator:
                 found = await self.look_up(job, task)
                 if found is not None:
                     return found
+                again = None
 
     async def look_up(self, job: Job, task: LiveTask) -> TaskStatus | None:
         """The answer to a create was lost: ask by our own id, for as long as the settle time.
 
-        None if the task was not found and the operator's setting lets it be created again; it is
-        an intent then. Raises: UpstreamOutcomeUnknown.
+        None if the vendor's last word was that it knows no such task, and the operator's setting
+        lets it be created again; it is an intent then. Raises: UpstreamOutcomeUnknown.
         """
         until = self._clock.monotonic() + self._section.settle_time
         pauses = iter(_LOOK_UP_PAUSES)
-        pause = next(pauses)
+        pause, unknown = next(pauses), False
         while (left := until - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(pause, left))
             pause = next(pauses, _LOOK_UP_PAUSES[-1])
             await self._governor.queries.turn()
             try:
                 status = await ask(self._upstream, self._journal, task.entry)
-            except (base.TaskUnknown, base.StatusUnavailable):
+            except (base.TaskUnknown, base.StatusUnavailable) as answer:
+                unknown = isinstance(answer, base.TaskUnknown)
                 continue
             if self._is_anothers(task, status):
+                unknown = False
                 continue
             await self.found(task, status)
             return status
-        if self._section.on_unknown == "recreate" and await self._may_recreate(task):
+        # Without an answer nobody knows: the vendor may have it, and may have billed it.
+        recreate = unknown and self._section.on_unknown == "recreate"
+        if recreate and await self._may_recreate(task):
             return None
         await self._tell(task, NotFound(**self._stamp(task)))
         message = (
@@ -170,9 +179,16 @@ class Creator:
         task.marking = False  # from here on its state says so
         failpoint("create.marked")
 
-    async def _send(self, task: LiveTask, links: Links, leave: Admitted) -> TaskStatus:
-        """Send the create, once. Raises: CreateOutcome."""
+    async def _send(
+        self, task: LiveTask, links: Links, leave: Admitted, again: Again | None
+    ) -> TaskStatus:
+        """Send the create, once. Raises: CreateOutcome.
+
+        ``again`` says what became of the one before, where this one is its repetition.
+        """
         self._budget.called()
+        if again is not None:
+            self._journal.announce(CallRepeated(op="create", reason=again))
         sent_at = self._clock.monotonic()
         task.watch.enter("upstream", sent_at)
         try:

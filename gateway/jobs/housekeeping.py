@@ -1,6 +1,7 @@
 """What has to be done now and then: second looks, the keys' accounts, forgetting what is old.
 
-Owns: when. Must not know: how. One round that cannot be done is left to the next.
+Owns: when, and the telling of what went to nobody. Must not know: how it is done. One round that
+cannot be done is left to the next.
 """
 
 import contextlib
@@ -8,9 +9,7 @@ import contextlib
 from gateway.errors import LedgerUnavailable
 from gateway.jobs.memory import Memory
 from gateway.jobs.recovery import SecondLook
-from gateway.notices import (
-    LedgerPruned,
-)
+from gateway.notices import LedgerPruned, PurchaseUnclaimed
 from gateway.upstream.base import StatusUnavailable
 
 _ROUND = 60.0
@@ -29,6 +28,8 @@ class Housekeeping:
         """Do rounds for ever; cancel to stop."""
         rounds = 0
         while True:
+            with contextlib.suppress(LedgerUnavailable):
+                await self._write_off()
             if rounds % _ROUNDS_PER_PRUNING == 0:
                 await self._prune()
             await self._memory.clock.sleep(_ROUND)
@@ -38,6 +39,27 @@ class Housekeeping:
                 await self._look.look()
             with contextlib.suppress(LedgerUnavailable):
                 await self._memory.store.keep_accounts()
+
+    async def _write_off(self) -> None:
+        """Tell, once, of pictures that died before anybody had them.
+
+        The ledger goes by the wall clock, which may have been set: what still lies on the shelf has
+        not died. That it was told is written first, for twice would be a loss that was none.
+        """
+        memory = self._memory
+        dead = [
+            one
+            for one in await memory.store.unclaimed()
+            if all(memory.shelf.is_gone(token) for token in one.tokens)
+        ]
+        if not dead:
+            return
+        await memory.store.write_off([one.job_id for one in dead])
+        for one in dead:
+            told = PurchaseUnclaimed(
+                job_id=one.job_id, key_name=one.key_name, images=len(one.tokens), cost=one.cost
+            )
+            memory.journal.announce(told)
 
     async def _prune(self) -> None:
         try:

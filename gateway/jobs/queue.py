@@ -22,7 +22,7 @@ from gateway.config.sections import Queue as Section
 from gateway.errors import Overloaded
 from gateway.jobs.board import Job, LiveTask, Place
 from gateway.jobs.lines import Lines
-from gateway.notices import TaskQueued, TaskUnqueued
+from gateway.notices import TaskQueued, TaskUnqueued, TurnTaken
 from gateway.upstream.governor import Allowance
 
 _FULL = "Too many requests are waiting already. Nothing was bought, and nothing is counted."
@@ -156,9 +156,7 @@ class Queue:
         job may take, however long the queue lets others wait.
         """
         if task.entry.task_id in self._slots:
-            left = job.deadline - self._clock.monotonic()
-            came = left > 0 and await self._submits.turn(within=left)
-            return Turn.CAME if came else Turn.NEVER
+            return await self._submit_turn(job, task)
         waiting = self._line_up(job, task, moot)
         try:
             self._advance()
@@ -167,6 +165,14 @@ class Queue:
             return waiting.end.result()
         finally:
             self._remove(waiting)
+
+    async def _submit_turn(self, job: Job, task: LiveTask) -> Turn:
+        since = self._clock.monotonic()
+        left = job.deadline - since
+        if left <= 0 or not await self._submits.turn(within=left):
+            return Turn.NEVER
+        self._tell_turn(job, task, since)
+        return Turn.CAME
 
     def occupy(self, task: LiveTask) -> None:
         """A task of an earlier process is at the vendor, or may be: it has its slot."""
@@ -253,9 +259,20 @@ class Queue:
             self._lines.served()
             self._had_turn(waiting.job.job_id)
             self._end(waiting, Turn.CAME)
+            self._tell_turn(waiting.job, waiting.task, waiting.since)
         self._refresh()
         if not self._lines and not self._slots:
             self._lines.forget()
+
+    def _tell_turn(self, job: Job, task: LiveTask, since: float) -> None:
+        self._tell(
+            TurnTaken(
+                job_id=job.job_id,
+                task_id=task.entry.task_id,
+                key_name=job.key_name,
+                seconds=self._clock.monotonic() - since,
+            )
+        )
 
     def _had_turn(self, job_id: str) -> None:
         entered = self._entered.get(job_id)

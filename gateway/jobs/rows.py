@@ -13,8 +13,10 @@ from gateway.events import About, State
 from gateway.images.shelf import Reservation, Shelf, Shelved
 from gateway.images.storage import EXTENSIONS
 from gateway.jobs.board import Job, LiveTask, Outcome
-from gateway.jobs.charges import charge_of
+from gateway.jobs.charges import Charge, charge_of
+from gateway.jobs.ids import task_id
 from gateway.jobs.journal import Entry
+from gateway.jobs.wish import Wish
 from gateway.state.base import Failure, JobRow, PictureRow, TaskRow
 from gateway.translate.model import Plan, Reference, TaskSpec
 
@@ -106,6 +108,14 @@ def _task(row: JobRow, task: TaskRow, shelf: Shelf, now: float, wall: float) -> 
             live.kept.append(shelved)
             live.notes.extend(picture.notes)
     return live
+
+
+def fresh_task(wish: Wish, place: int, job_id: str, wall: float, now: float) -> LiveTask:
+    """One task of a wish, of which nothing was sent yet; ``now`` is monotonic."""
+    spec = wish.plan.tasks[place]
+    charge = Charge(wish.reserved[place] if wish.reserved else 0)
+    whose = about(wish.key_name, wish.plan, spec)
+    return LiveTask(Entry(job_id, task_id(wall), whose, now, charge=charge), spec)
 
 
 def about(key_name: str, plan: Plan, spec: TaskSpec) -> About:

@@ -26,15 +26,14 @@ from gateway.events import (
 from gateway.failpoints import failpoint
 from gateway.images.shelf import Shelf
 from gateway.jobs.board import Board, Job, LiveTask, Outcome
-from gateway.jobs.charges import Charge
 from gateway.jobs.collector import Collector
 from gateway.jobs.creator import NOTHING, Creator
-from gateway.jobs.ids import job_id, task_id
-from gateway.jobs.journal import Entry, Journal
+from gateway.jobs.ids import job_id
+from gateway.jobs.journal import Journal
 from gateway.jobs.phases import Phase
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
-from gateway.jobs.rows import about, failure_of, job_of, plain_error, references, row_of
+from gateway.jobs.rows import failure_of, fresh_task, job_of, plain_error, references, row_of
 from gateway.jobs.wish import Wish
 from gateway.state.base import JobRow, LimitReached
 from gateway.translate.model import Picture, Reference
@@ -94,7 +93,8 @@ class Runner:
         """
         wall, now = self._clock.wall(), self._clock.monotonic()
         name = job_id(wall)
-        tasks = tuple(_fresh(name, wall, now, wish, place) for place in range(len(wish.plan.tasks)))
+        places = range(len(wish.plan.tasks))
+        tasks = tuple(fresh_task(wish, place, name, wall, now) for place in places)
         job = self._new(name, wall, wish, tasks)
         async with self._beginning(job):
             row = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
@@ -109,7 +109,7 @@ class Runner:
         wall, now = self._clock.wall(), self._clock.monotonic()
         old = job_of(row, self._shelf, now=wish.arrived, wall=wall, follow=self._span.follow)
         tasks = tuple(
-            task if is_whole(task) else _fresh(row.job_id, wall, now, wish, place)
+            task if is_whole(task) else fresh_task(wish, place, row.job_id, wall, now)
             for place, task in enumerate(old.tasks)
         )
         job = self._new(row.job_id, row.created_at, wish, tasks)
@@ -358,13 +358,6 @@ _STOPPED = "The gateway stopped while serving this request."
 _NOT_NOW = "The request could not be begun; nothing was bought."
 _PAID = " It is already paid for: do not send it again."
 _FAULT = "The gateway failed while serving this request."
-
-
-def _fresh(name: str, wall: float, now: float, wish: Wish, place: int) -> LiveTask:
-    spec = wish.plan.tasks[place]
-    charge = Charge(wish.reserved[place] if wish.reserved else 0)
-    whose = about(wish.key_name, wish.plan, spec)
-    return LiveTask(Entry(name, task_id(wall), whose, now, charge=charge), spec)
 
 
 def is_whole(task: LiveTask) -> bool:

@@ -155,6 +155,35 @@ class JobRow:
     pictures: tuple[PictureRow, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """A job that is over, whose pictures nobody has had, and which are no longer kept.
+
+    ``tokens`` are those that were never fetched, of pictures that cost so many micro-dollars.
+    """
+
+    job_id: str
+    key_name: str
+    tokens: tuple[str, ...]
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFigures:
+    """What is remembered, in numbers.
+
+    ``tasks`` counts by state, those among them whose place another has taken over too; a state
+    that none is in is missing. ``unclaimed`` counts those that are DONE, of jobs that are over and
+    have a picture that is still kept and nobody has had. ``oldest_uncertain`` is for how many
+    seconds the oldest uncertain task has been that, 0 if there is none; ``size`` is in bytes.
+    """
+
+    tasks: Mapping[State, int]
+    unclaimed: int = 0
+    oldest_uncertain: float = 0.0
+    size: int = 0
+
+
 class Store(Protocol):
     """Remembers jobs. A call that returns has been kept as well as the backend can keep it.
 
@@ -274,6 +303,22 @@ class Store(Protocol):
 
     async def claimed(self) -> frozenset[str]:
         """The tokens of living pictures that were fetched, or delivered with their job."""
+        ...
+
+    async def unclaimed(self) -> tuple[Unclaimed, ...]:
+        """Jobs whose pictures' lifetime is over before anybody had them; some, the oldest first.
+
+        They were not delivered, nor claimed by an operator, and are not written off; of each some
+        pictures were not fetched by their links either.
+        """
+        ...
+
+    async def write_off(self, job_ids: Sequence[str]) -> None:
+        """Note that ``unclaimed`` need not tell of these again. Raises: LedgerUnavailable."""
+        ...
+
+    async def figures(self) -> LedgerFigures:
+        """What there is, in numbers."""
         ...
 
     async def prune(self, before: float) -> int:

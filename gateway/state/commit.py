@@ -70,6 +70,11 @@ class Committer:
             raise
         return outcomes
 
+    @property
+    def synced(self) -> bool:
+        """Whether the last commit is on the disk, and its count not marked yet."""
+        return self._commits is not None
+
     def confirm(self) -> None:
         """Mark the commit that was made. Raises TROUBLE: it was made all the same."""
         failpoint("ledger.committed")

@@ -28,11 +28,14 @@ from gateway.state.base import (
     Failure,
     IdempotencyKeyTaken,
     JobRow,
+    LedgerFigures,
     PictureRow,
     Standing,
     TaskRow,
+    Unclaimed,
 )
 from gateway.state.books import Change
+from gateway.state.census import Census
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
@@ -57,6 +60,7 @@ class MemoryStore:
 
     def __init__(self, clock: Clock, most: int = 10_000) -> None:
         self._accounts = Accounts(clock)
+        self._clock = clock
         self._most = most
         self._jobs: dict[str, _Kept] = {}
         self._over: dict[str, None] = {}
@@ -65,6 +69,7 @@ class MemoryStore:
         self._keyed: dict[tuple[str, str], str] = {}
         self._alike: dict[tuple[str, bytes], dict[str, None]] = {}
         self._pictures: dict[str, bool] = {}  # whether it was fetched
+        self._census = Census()
         self._count = 0
         self.secret = secrets.token_bytes(32)
 
@@ -124,6 +129,7 @@ class MemoryStore:
             failure=None,
         )
         self._add_tasks(kept, (task for task in tasks if task.task_id not in known))
+        self._census.is_claimed(job.job_id)
         self._leave_alike(before)
         self._alike.setdefault((before.key_name, job.fingerprint), {})[job.job_id] = None
         self._over.pop(job.job_id, None)
@@ -134,6 +140,8 @@ class MemoryStore:
         """Remember what became of a task. Raises: KeyError for a job that was never added."""
         kept = self._jobs[event.job_id]
         change = self._accounts.told(event, state)
+        if event.task_id in kept.tasks:
+            self._census.move(event.task_id, state, event.at)
         if isinstance(event, Created | Found) and event.task_id in kept.tasks:
             self._upstream.setdefault(event.upstream_id, {})[event.task_id] = None
             kept.tasks[event.task_id] = event.upstream_id
@@ -155,10 +163,15 @@ class MemoryStore:
                 kept.row = replace(kept.row, ended_at=event.at, failure=failure, plan=plan)
                 self._over[event.job_id] = None
                 self._accounts.ended(event.job_id)
+                if kept.row.delivered_at is None:
+                    until = (one.expires_at for one in self._nobodys(kept.row))
+                    self._census.can_be_claimed(event.job_id, until)
             case JobDelivered():
                 kept.row = replace(kept.row, delivered_at=event.at)
+                self._census.is_claimed(event.job_id)
             case JobClaimed() if kept.row.delivered_at is None:
                 kept.row = replace(kept.row, delivered_at=event.at)
+                self._census.is_claimed(event.job_id)
         while len(self._over) > self._most:
             self._forget(next(iter(self._over)))
 
@@ -169,8 +182,13 @@ class MemoryStore:
 
     async def fetched(self, token: str, at: float) -> None:  # noqa: ARG002 - when, is for the ledger
         """Remember that a picture was fetched by its link."""
-        if token in self._pictures:
-            self._pictures[token] = True
+        if token not in self._pictures:
+            return
+        self._pictures[token] = True
+        for job_id in self._census.unclaimed():
+            kept = self._jobs[job_id]
+            if token in kept.tokens and not self._nobodys(kept.row):
+                self._census.is_claimed(job_id)
 
     async def look(self, key_name: str, limits: Limits) -> None:
         """Whether a key may send one more request. Raises: LimitReached."""
@@ -240,6 +258,26 @@ class MemoryStore:
         had = {picture.token for row in delivered for picture in row.pictures}
         return frozenset(had | {token for token, had in self._pictures.items() if had})
 
+    async def unclaimed(self) -> tuple[Unclaimed, ...]:
+        """Jobs whose pictures died before anybody had them."""
+        dead = self._census.dead(self._clock.wall())
+        return tuple(self._lost(self._jobs[job_id].row) for job_id in dead)
+
+    async def write_off(self, job_ids: Sequence[str]) -> None:
+        """These need not be told of again."""
+        for job_id in job_ids:
+            self._census.is_claimed(job_id)
+
+    async def figures(self) -> LedgerFigures:
+        """What there is, in numbers."""
+        now = self._clock.wall()
+        living = [self._jobs[job_id].row for job_id in self._census.living(now)]
+        return LedgerFigures(
+            tasks=self._census.numbers,
+            unclaimed=sum(task.state is State.DONE for row in living for task in row.tasks),
+            oldest_uncertain=self._census.uncertain_for(now),
+        )
+
     async def prune(self, before: float) -> int:
         """Forget jobs that ended before then."""
         old = [name for name in self._over if (self._jobs[name].row.ended_at or 0.0) < before]
@@ -257,7 +295,20 @@ class MemoryStore:
     def _add_tasks(self, kept: _Kept, tasks: Iterable[TaskRow]) -> None:
         for task in tasks:
             kept.tasks[task.task_id] = None
+            self._census.enter(task.task_id, task.state)
             self._tasks[task.task_id] = (self._next(), kept.row.job_id)
+
+    def _nobodys(self, row: JobRow) -> list[PictureRow]:
+        return [picture for picture in row.pictures if not self._pictures[picture.token]]
+
+    def _lost(self, row: JobRow) -> Unclaimed:
+        nobodys, cost = self._nobodys(row), 0
+        for task in row.tasks:
+            own = sum(picture.task_id == task.task_id for picture in row.pictures)
+            lost = sum(picture.task_id == task.task_id for picture in nobodys)
+            amount = task.reserved if task.charged is None else task.charged
+            cost += amount * lost // own if own else 0
+        return Unclaimed(row.job_id, row.key_name, tuple(one.token for one in nobodys), cost)
 
     def _add_pictures(self, kept: _Kept, pictures: Iterable[PictureRow]) -> list[PictureRow]:
         """Those of them that are new."""
@@ -274,9 +325,11 @@ class MemoryStore:
 
     def _forget(self, name: str) -> None:
         del self._over[name]
+        self._census.is_claimed(name)
         kept = self._jobs.pop(name)
         for task_id, upstream_id in kept.tasks.items():
             del self._tasks[task_id]
+            self._census.leave(task_id)
             if upstream_id is not None:
                 bearers = self._upstream[upstream_id]
                 del bearers[task_id]

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from gateway.errors import LedgerUnavailable
 from gateway.events import State
+from gateway.notices import LedgerFailed
 from gateway.state import codec
 from gateway.state.base import JobRow, PictureRow, TaskRow
 from gateway.state.books import Kept, Owed, Spent
-from gateway.state.trouble import unavailable
+from gateway.state.trouble import kind, unavailable
 from gateway.translate.model import Format
 
 T = TypeVar("T")
@@ -75,15 +77,22 @@ _PICTURES = """
 
 
 class Reader:
-    """Asks on a thread of its own."""
+    """Asks on a thread of its own. ``emit`` is called in the loop."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, emit: Callable[[object], None]) -> None:
         self._connection = connection
+        self._emit = emit
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
 
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Answer a question. Raises: LedgerUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._ask, question)
+        except LedgerUnavailable as refusal:
+            failed = LedgerFailed(op="read", reason=kind(refusal.__cause__))
+            loop.call_soon(self._emit, failed)  # whatever that does, whoever asked is told why
+            raise
 
     async def close(self) -> None:
         """End the thread once it has answered."""

@@ -6,7 +6,7 @@ notes and details are JSON. A later version adds columns in a step of its own (`
 the next number; what it adds stands last in its table.
 """
 
-VERSION = 2
+VERSION = 3
 
 # "IGW1": tells a ledger of ours from any other SQLite file.
 APPLICATION_ID = 0x49475731
@@ -43,9 +43,17 @@ BOOKS = (
     """,
 )
 
+# Found without a look at every task or job.
+COUNTS = (
+    "CREATE INDEX tasks_in_vain ON tasks (state) WHERE state IN ('dropped', 'refused')",
+    "CREATE INDEX jobs_unclaimed ON jobs (unclaimed_until) WHERE unclaimed_until IS NOT NULL",
+)
+
 TABLES = (
     # "secret": 32 random bytes in hex; "commits": how many commits were synced to the disk.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    # "unclaimed_until": when the last picture dies that nobody has had of a job that is over; NULL
+    # if there is none, and once that was told.
     """
     CREATE TABLE jobs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +68,8 @@ TABLES = (
         links TEXT NOT NULL DEFAULT '{}',
         ended_at REAL,
         failure TEXT,
-        delivered_at REAL
+        delivered_at REAL,
+        unclaimed_until REAL
     )
     """,
     "CREATE INDEX jobs_by_fingerprint ON jobs (key_name, fingerprint)",
@@ -121,4 +130,5 @@ TABLES = (
     """,
     "CREATE INDEX story_by_job ON story (job_id)",
     *BOOKS,
+    *COUNTS,
 )

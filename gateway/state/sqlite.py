@@ -40,9 +40,17 @@ from gateway.events import (
 from gateway.notices import (
     LedgerOpened,
 )
-from gateway.state import reads, writes
+from gateway.state import figures, reads, writes
 from gateway.state.accounts import KEPT_DAYS, Accounts
-from gateway.state.base import NO_LIMITS, Failure, JobRow, PictureRow, Standing
+from gateway.state.base import (
+    NO_LIMITS,
+    Failure,
+    JobRow,
+    LedgerFigures,
+    PictureRow,
+    Standing,
+    Unclaimed,
+)
 from gateway.state.books import Taken
 from gateway.state.commit import Committer, Entry, Kind
 from gateway.state.days import DAY
@@ -111,12 +119,12 @@ class SqliteStore:
             given_up.set()
             raise
         self._secret = opened.secret
-        self._reader = Reader(opened.reading)
+        self._reader = Reader(opened.reading, self._emit)
         self._writer = Writer(
             Committer(opened.writing, opened.mark),
             opened.ballast,
             self._clock,
-            partial(self._announce, asyncio.get_running_loop()),
+            self._emit,
             partial(os.close, opened.lock),
         )
         self._emit(self._told(opened))
@@ -235,6 +243,19 @@ class SqliteStore:
         """Living pictures that somebody has had. Raises: LedgerUnavailable."""
         return await self._reading.ask(partial(reads.claimed, now=self._clock.wall()))
 
+    async def unclaimed(self) -> tuple[Unclaimed, ...]:
+        """Some jobs whose pictures died before anybody had them. Raises: LedgerUnavailable."""
+        return await self._reading.ask(partial(figures.unclaimed, now=self._clock.wall()))
+
+    async def write_off(self, job_ids: Sequence[str]) -> None:
+        """Note that these need not be told of again. Raises: LedgerUnavailable."""
+        await self._write(partial(writes.write_off, job_ids=tuple(job_ids)), Kind.CHORE)
+
+    async def figures(self) -> LedgerFigures:
+        """What there is, in numbers. Raises: LedgerUnavailable."""
+        now = self._clock.wall()
+        return await self._reading.ask(partial(figures.figures, now=now, path=self._path))
+
     async def prune(self, before: float) -> int:
         """Forget old jobs, some at a time. Raises: LedgerUnavailable."""
         forgotten = 0
@@ -285,11 +306,6 @@ class SqliteStore:
             raise unavailable()
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         return await self._writer.write(Entry(apply, kind, synced, answer))
-
-    def _announce(self, loop: asyncio.AbstractEventLoop, event: object) -> None:
-        """Tell of something in the loop, from another thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is gone
-            loop.call_soon_threadsafe(self._emit, event)
 
     @property
     def _reading(self) -> Reader:

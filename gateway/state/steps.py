@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 
 from gateway.state.days import DAY
-from gateway.state.schema import BOOKS
+from gateway.state.schema import BOOKS, COUNTS
 from gateway.translate.money import micro_dollars
 
 Step = Callable[[sqlite3.Connection], None]
@@ -54,5 +54,24 @@ def _told(cost_usd: str | None) -> int | None:
     return None if amount < 0 else amount
 
 
+# What had died by the ledger's last entry is the past, and is not told now.
+_UNCLAIMED = """
+    UPDATE jobs SET unclaimed_until = (
+        SELECT max(expires_at) FROM pictures JOIN tasks USING (task_id)
+        WHERE pictures.job_id = jobs.job_id AND NOT replaced AND fetched_at IS NULL
+        AND expires_at > coalesce((SELECT at FROM story ORDER BY number DESC LIMIT 1), 0)
+    )
+    WHERE ended_at IS NOT NULL AND delivered_at IS NULL
+"""
+
+
+def counts(connection: sqlite3.Connection) -> None:
+    """Version 3: jobs say until when their pictures can be claimed; what is counted has indices."""
+    connection.execute("ALTER TABLE jobs ADD COLUMN unclaimed_until REAL")
+    for statement in COUNTS:
+        connection.execute(statement)
+    connection.execute(_UNCLAIMED)
+
+
 # One for each version after the first.
-STEPS: tuple[Step, ...] = (books,)
+STEPS: tuple[Step, ...] = (books, counts)

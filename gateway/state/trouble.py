@@ -1,11 +1,12 @@
 """What may be wrong with the ledger's disk or file, told from a fault of ours.
 
-Owns: which errors mean trouble, which of them want of room, and their words for an operator. Must
-not know: what is done about it.
+Owns: which errors mean trouble, which of them want of room, and their words for an operator and
+for whoever counts them. Must not know: what is done about it.
 """
 
 import errno
 import sqlite3
+from typing import Literal
 
 from gateway.errors import LedgerUnavailable
 from gateway.failpoints import Stumble
@@ -25,6 +26,19 @@ _OWN = frozenset(
     }
 )
 _PRIMARY = 0xFF
+_HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DISK = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+Kind = Literal["disk_full", "locked", "io", "other"]
 
 # A used-up quota, and a full disk under the shared memory, come as other errors than SQLITE_FULL.
 _NO_ROOM_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -52,6 +66,18 @@ def is_want_of_room(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM_ERRNO
     return getattr(error, "sqlite_errorname", None) in _NO_ROOM_NAMES
+
+
+def kind(error: BaseException | None) -> Kind:
+    """The error in one word of four."""
+    if error is None:
+        return "other"
+    if is_want_of_room(error):
+        return "disk_full"
+    code = primary(error)
+    if code in _HELD:
+        return "locked"
+    return "io" if code in _DISK or isinstance(error, OSError) else "other"
 
 
 def words(error: BaseException) -> str:

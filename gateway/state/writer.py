@@ -1,8 +1,8 @@
 """The one thread that writes.
 
-Owns: gathering what waits into one commit, and what becomes of entries while nothing can be
-written: steps towards a purchase are refused, facts are kept in order and written later. Must not
-know: SQL, what an entry says.
+Owns: gathering what waits into one commit, what becomes of entries while nothing can be written
+(steps towards a purchase are refused, facts are kept in order and written later), and what is told
+of both. Must not know: SQL, what an entry says.
 """
 
 import asyncio
@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
 from gateway.notices import (
+    LedgerCommitted,
+    LedgerFailed,
     LedgerHindered,
     LedgerRecovered,
 )
 from gateway.state.ballast import Ballast
 from gateway.state.commit import Committer, Entry, Kind
-from gateway.state.trouble import TROUBLE, is_want_of_room, unavailable, words
+from gateway.state.trouble import TROUBLE, is_want_of_room, kind, unavailable, words
 
 _AT_ONCE = 256
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0)
@@ -29,7 +31,7 @@ Answer = tuple[asyncio.Future[object], object]
 
 
 class Writer:
-    """Commits entries in the order they came. ``emit`` is called from the thread.
+    """Commits entries in the order they came. ``emit`` is called in the loop.
 
     ``release`` is called last in the thread, once everything is closed.
     """
@@ -50,6 +52,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._answers: list[Answer] = []
+        self._facts: list[object] = []
         self._backlog: list[Entry] = []
         self._reason: str | None = None
         self._pauses = iter(_PAUSES)
@@ -71,6 +74,7 @@ class Writer:
         """Begin; in trouble where there was no making the ballast."""
         if trouble is not None:
             self._hinder(trouble)
+            self._tell()
         self._thread.start()
 
     async def write(self, entry: Entry) -> object:
@@ -96,6 +100,7 @@ class Writer:
                 self._take(batch)
                 self._tell()
             self._finish()
+            self._tell()
         finally:
             self._committer.close()
             self._release()
@@ -149,7 +154,7 @@ class Writer:
 
     def _write(self, entries: Sequence[Entry]) -> None:
         try:
-            outcomes = self._committer.commit(entries)
+            outcomes = self._commit(entries)
         except TROUBLE as error:
             self._fall_back(entries, error)
         else:
@@ -157,6 +162,27 @@ class Writer:
             self._confirm()
             if not self._ballast.held:  # the log must not fill what room there is
                 self._committer.shrink()
+
+    def _commit(self, entries: Sequence[Entry], *, synced: bool = False) -> list[object]:
+        """Commit, and tell what came of it. Raises TROUBLE."""
+        began = self._clock.monotonic()
+        try:
+            outcomes = self._committer.commit(entries, synced=synced)
+        except TROUBLE as error:
+            self._facts.append(LedgerFailed(op="commit", reason=kind(error)))
+            raise
+        if entries and self._committer.synced:
+            seconds = self._clock.monotonic() - began
+            self._facts.append(LedgerCommitted(seconds=seconds, entries=len(entries)))
+        return outcomes
+
+    def _mark(self) -> None:
+        """Mark the commit that was made. Raises TROUBLE."""
+        try:
+            self._committer.confirm()
+        except TROUBLE as error:
+            self._facts.append(LedgerFailed(op="commit", reason=kind(error)))
+            raise
 
     def _fall_back(self, entries: Sequence[Entry], error: BaseException) -> None:
         """A commit failed: save the facts."""
@@ -177,14 +203,14 @@ class Writer:
         """Make room and try once more; None if that was of no use."""
         self._ballast.give_up()
         try:
-            return self._committer.commit(facts)
+            return self._commit(facts)
         except TROUBLE:
             return None
 
     def _confirm(self) -> None:
         """A commit was made. What goes wrong now does not undo it, but nothing more is begun."""
         try:
-            self._committer.confirm()
+            self._mark()
         except TROUBLE as error:
             self._hinder(words(error))
 
@@ -192,7 +218,7 @@ class Writer:
         if self._reason is None:
             self._pauses = iter(_PAUSES)
             self._postpone()
-            self._emit(LedgerHindered(reason=reason, waiting=len(self._backlog)))
+            self._facts.append(LedgerHindered(reason=reason, waiting=len(self._backlog)))
         self._reason = reason
 
     def _postpone(self) -> None:
@@ -206,8 +232,8 @@ class Writer:
             if not self._ballast.held:
                 self._committer.shrink()
                 self._ballast.restore()
-            self._committer.commit((), synced=True)  # an empty one shows that all is well
-            self._committer.confirm()
+            self._commit((), synced=True)  # an empty one shows that all is well
+            self._mark()
         except TROUBLE as error:
             if is_want_of_room(error):
                 self._ballast.give_up()
@@ -215,14 +241,14 @@ class Writer:
             self._postpone()
         else:
             self._reason = None
-            self._emit(LedgerRecovered(written=self._made_good))
+            self._facts.append(LedgerRecovered(written=self._made_good))
             self._made_good = 0
 
     def _flush(self) -> None:
         while self._backlog:
             facts = self._backlog[:_AT_ONCE]
             try:
-                outcomes = self._committer.commit(facts)
+                outcomes = self._commit(facts)
             except TROUBLE as error:
                 again = self._again(facts) if is_want_of_room(error) else None
                 if again is None:
@@ -233,15 +259,15 @@ class Writer:
             self._made_good += len(outcomes) - len(left_out)
             for fault in left_out:
                 said = f"an entry was left out: {fault!r}"
-                self._emit(LedgerHindered(reason=said, waiting=len(self._backlog)))
-            self._committer.confirm()
+                self._facts.append(LedgerHindered(reason=said, waiting=len(self._backlog)))
+            self._mark()
 
     def _finish(self) -> None:
         if self._reason is not None:
             self._mend()
         if self._backlog:
             said = f"closed with facts unwritten: {self._reason}"
-            self._emit(LedgerHindered(reason=said, waiting=len(self._backlog)))
+            self._facts.append(LedgerHindered(reason=said, waiting=len(self._backlog)))
 
     def _answer(self, entries: Sequence[Entry], outcomes: Sequence[object]) -> None:
         self._answers += [
@@ -258,12 +284,15 @@ class Writer:
     def _tell(self) -> None:
         """Answer all at once: waking the loop is what costs."""
         answers, self._answers = self._answers, []
-        if answers:
+        facts, self._facts = self._facts, []
+        if answers or facts:
             with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who waited
-                self._loop.call_soon_threadsafe(_settle, answers)
+                self._loop.call_soon_threadsafe(_settle, answers, facts, self._emit)
 
 
-def _settle(answers: Sequence[Answer]) -> None:
+def _settle(
+    answers: Sequence[Answer], facts: Sequence[object], emit: Callable[[object], None]
+) -> None:
     for future, outcome in answers:
         if future.done():
             continue
@@ -271,3 +300,5 @@ def _settle(answers: Sequence[Answer]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+    for fact in facts:
+        emit(fact)

@@ -47,8 +47,24 @@ _PICTURE = """
 """
 _REOPENED = """
     UPDATE jobs SET created_at = ?, seconds = ?, give_up = ?, fingerprint = ?, plan = ?, links = ?,
-        delivered_at = ?, ended_at = NULL, failure = NULL
+        delivered_at = ?, ended_at = NULL, failure = NULL, unclaimed_until = NULL
     WHERE job_id = ?
+"""
+_ENDED = """
+    UPDATE jobs SET ended_at = ?, failure = ?, unclaimed_until = (
+        SELECT max(expires_at) FROM pictures JOIN tasks USING (task_id)
+        WHERE pictures.job_id = jobs.job_id AND NOT replaced AND fetched_at IS NULL
+        AND delivered_at IS NULL
+    )
+    WHERE job_id = ?
+"""
+_ALL_FETCHED = """
+    UPDATE jobs SET unclaimed_until = NULL
+    WHERE job_id = (SELECT job_id FROM pictures WHERE token = ?)
+    AND unclaimed_until IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM pictures JOIN tasks USING (task_id)
+        WHERE pictures.job_id = jobs.job_id AND NOT replaced AND fetched_at IS NULL
+    )
 """
 _ACCEPTED = "UPDATE tasks SET upstream_id = ?, accepted_at = ? WHERE task_id = ? AND job_id = ?"
 _CHARGED = "UPDATE tasks SET charged = ? WHERE task_id = ? AND job_id = ?"
@@ -159,19 +175,18 @@ def remark(
     _tell(connection, event, None)
     match event:
         case JobEnded():
-            connection.execute(
-                "UPDATE jobs SET ended_at = ?, failure = ? WHERE job_id = ?",
-                (event.at, codec.failure_text(failure), event.job_id),
-            )
+            connection.execute(_ENDED, (event.at, codec.failure_text(failure), event.job_id))
             if not keep_prompts:
                 _take_prompt_out(connection, event.job_id)
         case JobDelivered():
             connection.execute(
-                "UPDATE jobs SET delivered_at = ? WHERE job_id = ?", (event.at, event.job_id)
+                "UPDATE jobs SET delivered_at = ?, unclaimed_until = NULL WHERE job_id = ?",
+                (event.at, event.job_id),
             )
         case JobClaimed():
             connection.execute(
-                "UPDATE jobs SET delivered_at = ? WHERE job_id = ? AND delivered_at IS NULL",
+                "UPDATE jobs SET delivered_at = ?, unclaimed_until = NULL "
+                "WHERE job_id = ? AND delivered_at IS NULL",
                 (event.at, event.job_id),
             )
 
@@ -185,8 +200,15 @@ def add_links(connection: sqlite3.Connection, job_id: str, links: Mapping[str, s
 
 
 def fetched(connection: sqlite3.Connection, token: str, at: float) -> None:
-    """Note when a picture was fetched last."""
+    """Note when a picture was fetched last; it may have been the last that nobody had had."""
     connection.execute("UPDATE pictures SET fetched_at = ? WHERE token = ?", (at, token))
+    connection.execute(_ALL_FETCHED, (token,))
+
+
+def write_off(connection: sqlite3.Connection, job_ids: Iterable[str]) -> None:
+    """Note that jobs' pictures went to nobody, and that this was told."""
+    for job_id in job_ids:
+        connection.execute("UPDATE jobs SET unclaimed_until = NULL WHERE job_id = ?", (job_id,))
 
 
 def keep_accounts(

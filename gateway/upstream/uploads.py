@@ -5,12 +5,13 @@ upload buys nothing). Must not know: the wire shape, what the pictures are for.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cachetools import TTLCache
 
 from gateway.clock import Clock
 from gateway.errors import UpstreamThrottled, UpstreamUnavailable
+from gateway.notices import CallRepeated, Repeated
 from gateway.translate.model import Picture, Reference, RemotePicture
 from gateway.upstream.base import Upstream
 from gateway.upstream.budget import RetryBudget
@@ -26,11 +27,17 @@ class Uploads:
     """Gives an address for every reference."""
 
     def __init__(
-        self, upstream: Upstream, clock: Clock, lifetime: float, budget: RetryBudget
+        self,
+        upstream: Upstream,
+        clock: Clock,
+        lifetime: float,
+        budget: RetryBudget,
+        tell: Callable[[object], None],
     ) -> None:
         self._upstream = upstream
         self._clock = clock
         self._budget = budget
+        self._tell = tell
         self._known: TTLCache[str, str] = TTLCache(
             maxsize=_REMEMBERED, ttl=lifetime, timer=clock.monotonic
         )
@@ -83,6 +90,9 @@ class Uploads:
                     raise
                 pause = error.retry_after if error.retry_after is not None else _PAUSE * attempt
                 await self._clock.sleep(min(pause, _LONGEST_PAUSE))
+                throttled = isinstance(error, UpstreamThrottled)
+                reason: Repeated = "throttled" if throttled else "unavailable"
+                self._tell(CallRepeated(op="upload", reason=reason))
         return await self._upload_once(picture)
 
     async def _upload_once(self, picture: Picture) -> str:

@@ -22,7 +22,15 @@ from gateway.events import (
     State,
     TaskEvent,
 )
-from gateway.state.base import NO_LIMITS, Failure, JobRow, PictureRow, Standing
+from gateway.state.base import (
+    NO_LIMITS,
+    Failure,
+    JobRow,
+    LedgerFigures,
+    PictureRow,
+    Standing,
+    Unclaimed,
+)
 from gateway.state.memory import MemoryStore
 from gateway.state.trouble import unavailable
 from tests.faults.notebook import Moment, Notebook
@@ -168,6 +176,18 @@ class Ledger:
 
     async def keep_accounts(self) -> None:
         await self._write(lambda: None, step=True)
+
+    async def unclaimed(self) -> tuple[Unclaimed, ...]:
+        await self._reading()
+        return await self._disk.kept.unclaimed()
+
+    async def write_off(self, job_ids: Sequence[str]) -> None:
+        ids = tuple(job_ids)
+        await self._write(lambda: _at_once(self._disk.kept.write_off(ids)), step=True)
+
+    async def figures(self) -> LedgerFigures:
+        await self._reading()
+        return await self._disk.kept.figures()
 
     async def prune(self, before: float) -> int:
         found: list[int] = []

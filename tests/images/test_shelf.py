@@ -94,6 +94,18 @@ async def test_a_picture_expires_and_is_swept(tmp_path: Path, clock: FakeClock) 
     assert len(shelf) == 1
 
 
+async def test_a_picture_is_gone_when_it_was_swept_and_not_before(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    shelf = await opened(tmp_path, clock)
+    assert shelf.is_gone("0" * 32)
+    picture = await shelf.keep(made(shelf))
+    clock.now += 101
+    assert not shelf.is_gone(picture.token)
+    await shelf.sweep()
+    assert shelf.is_gone(picture.token)
+
+
 @pytest.mark.parametrize("jump", [-86_400, 86_400])
 async def test_a_jump_of_the_wall_clock_ends_no_picture(
     tmp_path: Path, clock: FakeClock, jump: float

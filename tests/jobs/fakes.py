@@ -188,7 +188,7 @@ class House:
             self.vendor, restraint, self.journal, self.board, self.clock, section
         )
         line = Line(
-            uploads=Uploads(self.vendor, self.clock, 3600, budget),
+            uploads=Uploads(self.vendor, self.clock, 3600, budget, announce),
             queue=self.queue,
             creator=self.creator,
             poller=self.poller,

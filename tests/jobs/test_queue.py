@@ -13,7 +13,7 @@ from gateway.jobs.board import Job, LiveTask
 from gateway.jobs.journal import Entry
 from gateway.jobs.queue import Queue, Turn
 from gateway.jobs.rows import about
-from gateway.notices import TaskQueued, TaskUnqueued
+from gateway.notices import TaskQueued, TaskUnqueued, TurnTaken
 from gateway.upstream.governor import Allowance
 from tests.clocks import FakeClock
 from tests.jobs.plans import a_plan
@@ -86,11 +86,16 @@ async def closed(stand: Stand) -> None:
     await stand.queue.close()
 
 
+def taken(key_name: str, number: int, seconds: float) -> TurnTaken:
+    name = f"{key_name}{number}"
+    return TurnTaken(job_id=f"job_{name}", task_id=name, key_name=key_name, seconds=seconds)
+
+
 async def test_a_turn_that_is_there_comes_at_once(stand: Stand) -> None:
     waiting = await stand.wait(stand.job())
     assert waiting.done()
     assert waiting.result() is Turn.CAME
-    assert stand.facts == []
+    assert stand.facts == [taken("a", 1, 0.0)]
     assert (len(stand.queue), stand.queue.at_vendor) == (0, 1)
 
 
@@ -100,6 +105,8 @@ async def test_turns_come_at_the_accounts_pace_and_in_order(stand: Stand) -> Non
     assert stand.order == ["a1"]
     await stand.clock.advance(2.5)
     assert stand.order == ["a1", "a2", "a3"]
+    turns = [fact for fact in stand.facts if isinstance(fact, TurnTaken)]
+    assert turns == [taken("a", 1, 0.0), taken("a", 2, 1.0), taken("a", 3, 2.0)]
     assert repr(stand.queue) == "Queue(1 requests, 1 tasks waiting, 3 of 100 at the vendor)"
 
 
@@ -192,6 +199,27 @@ async def test_nobody_waits_longer_than_the_queue_lets_anybody() -> None:
     assert (queued.position, queued.waiting, queued.expected) == (1, 1, 1.0)
     assert (unqueued.how, unqueued.seconds) == ("overdue", 10.0)
     await closed(stand)
+
+
+async def test_who_has_a_slot_and_waits_for_a_submit_alone_takes_a_turn_too(stand: Stand) -> None:
+    job = stand.job()
+    await stand.wait(job)
+    again = asyncio.ensure_future(stand.queue.turn(job, job.tasks[0], lambda: False))
+    await stand.clock.advance(1.0)
+    assert await again is Turn.CAME
+    assert stand.facts == [taken("a", 1, 0.0), taken("a", 1, 1.0)]
+    job.deadline = stand.clock.monotonic()
+    assert await stand.queue.turn(job, job.tasks[0], lambda: False) is Turn.NEVER
+    assert len(stand.facts) == 2
+
+
+async def test_a_turn_that_nobody_takes_is_not_told(stand: Stand) -> None:
+    await stand.wait(stand.job(), moot=True)
+    stand.allowance.take()
+    waiting = await stand.wait(stand.job(), moot=True)
+    await stand.clock.advance(2.0)
+    assert waiting.result() is Turn.MOOT
+    assert [fact for fact in stand.facts if isinstance(fact, TurnTaken)] == []
 
 
 async def test_a_place_outlives_its_callers_own_time_out() -> None:

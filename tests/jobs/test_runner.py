@@ -227,6 +227,52 @@ async def test_what_stays_unknown_is_lost_told_and_not_bought_again(house: House
     assert 60 <= house.clock.monotonic() - started <= 95
 
 
+@pytest.mark.parametrize(
+    ("last", "again"),
+    [
+        (TaskUnknown("404"), True),
+        (StatusUnavailable("503", kind="http_5xx"), False),
+        (StatusUnavailable("timeout", kind="timeout"), False),
+    ],
+)
+async def test_only_what_the_vendor_last_said_it_does_not_know_may_be_created_again(
+    tmp_path: Path, last: Exception, again: bool
+) -> None:
+    async with House(tmp_path, on_unknown="recreate") as house:
+        house.vendor.creates = [base.CreateLost("ReadError")]
+        house.vendor.bought_though_lost = False
+        until = house.clock.monotonic() + 89.0
+        first: Exception = TaskUnknown("404")
+
+        async def status(task_id: str) -> TaskStatus:
+            await house.clock.sleep(0.05)
+            if house.vendor.purchases:
+                return await asked(task_id)
+            raise last if house.clock.monotonic() > until else first
+
+        asked, house.vendor.status = house.vendor.status, status  # type: ignore[method-assign]
+        job = await house.start(a_plan())
+        await house.finished(job)
+        error = job.outcome.result().error
+        assert isinstance(error, UpstreamOutcomeUnknown) is not again
+        assert ("RecreateAllowed" in house.names()) is again
+        assert (house.names()[-1] == "NotFound") is not again
+        assert len(house.vendor.purchases) == again
+
+
+async def test_a_vendor_that_answered_no_look_up_is_not_sent_the_create_again(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, on_unknown="recreate") as house:
+        house.vendor.creates = [base.CreateLost("ReadError")]  # it was bought all the same
+        silence = StatusUnavailable("503", kind="http_5xx")
+        house.vendor.statuses = [TaskUnknown("404"), *([silence] * 100)]
+        error = await fails(house)
+        assert isinstance(error, UpstreamOutcomeUnknown)
+        assert house.names() == ["CreateSent", "CreateLost", "NotFound"]
+        assert len(house.vendor.purchases) == 1
+
+
 async def test_polls_that_fail_end_nothing(house: House) -> None:
     house.vendor.statuses = [
         StatusUnavailable("503", kind="http_5xx"),

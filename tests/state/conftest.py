@@ -23,6 +23,7 @@ async def store(ledger: Ledger) -> AsyncIterator[SqliteStore]:
     store = ledger.store()
     await store.open()
     ledger.told.clear()
+    ledger.measured.clear()
     yield store
     await store.close()
 

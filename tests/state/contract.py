@@ -28,7 +28,8 @@ from gateway.events import (
     Succeeded,
     TaskFailed,
 )
-from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow
+from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, Store, TaskRow, Unclaimed
+from tests.clocks import FakeClock
 from tests.state.rows import TODAY, a_job, a_picture, a_plan, counted, created, sent, state_of, tell
 
 
@@ -52,6 +53,23 @@ async def lost(store: Store, job: str, task: str) -> None:
 
 async def end(store: Store, job: str, at: float = 10.0, failure: Failure | None = None) -> None:
     await store.remark(JobEnded(job_id=job, at=at), failure)
+
+
+def succeeded(job: str, task: str, images: int = 1) -> Succeeded:
+    told = {"images": images, "seconds": 1.0, "completed_at": None, "cost_usd": "0.1"}
+    return Succeeded(job_id=job, task_id=task, at=3.0, **told)  # type: ignore[arg-type]
+
+
+async def add_done(
+    store: Store, job: str, task: str, token: str | None = None, dies: float = 4e9
+) -> None:
+    """A job whose one task made a picture."""
+    await store.add_job(a_job(job, task))
+    await bought(store, job, task, f"v_{task}")
+    await tell(store, succeeded(job, task))
+    kept = Collected(job_id=job, task_id=task, at=4.0, images=1, size=2)
+    picture = replace(a_picture(token or f"p_{task}", task), expires_at=dies)
+    await store.record(kept, State.DONE, [picture])
 
 
 def ids(jobs: tuple[JobRow, ...]) -> list[str]:
@@ -390,6 +408,128 @@ class StoreContract:
         newest = [f"j{number}" for number in range(110, 120)]
         assert ids(await memory.ended("studio", b"\x00print")) == newest
         assert await memory.prune(110.0) == 0
+
+    # In numbers
+
+    async def test_tasks_are_counted_by_state_replaced_ones_too(self, memory: Store) -> None:
+        await memory.add_job(a_job("a", "t1", "t2", "t3", "t4"))
+        await failed(memory, "a", "t2", "v2")
+        await lost(memory, "a", "t3")
+        await tell(memory, Dropped(job_id="a", task_id="t4", at=2.0, reason="r"))
+        await add_done(memory, "b", "t5")
+        await memory.add_job(a_job("c", "t6"))
+        await tell(memory, sent("c", "t6"), Refused(job_id="c", task_id="t6", at=2.0, reason="r"))
+        counts = {
+            State.INTENT: 1,
+            State.FAILED: 1,
+            State.LOST: 1,
+            State.DROPPED: 1,
+            State.DONE: 1,
+            State.REFUSED: 1,
+        }
+        assert (await memory.figures()).tasks == counts
+        await end(memory, "c")
+        await memory.reopen(a_job("c", "t7"))
+        assert (await memory.figures()).tasks == {**counts, State.INTENT: 2}
+        await end(memory, "b")
+        await end(memory, "a")
+        assert await memory.prune(11.0) == 2
+        assert (await memory.figures()).tasks == {State.REFUSED: 1, State.INTENT: 1}
+
+    async def test_the_oldest_uncertain_task_is_told_from_when_it_became_that(
+        self, memory: Store
+    ) -> None:
+        now = FakeClock().wall()
+        assert (await memory.figures()).oldest_uncertain == 0.0
+        for name, ago in (("a", 30.0), ("b", 50.0)):
+            await memory.add_job(a_job(name))
+            task = f"task_of_{name}"
+            unsure = CreateLost(job_id=name, task_id=task, at=now - ago, reason="r")
+            await tell(memory, sent(name, task), unsure)
+        assert (await memory.figures()).oldest_uncertain == 50.0
+        late = Found(job_id="b", task_id="task_of_b", at=now, upstream_id="v")
+        await tell(memory, late)
+        assert (await memory.figures()).oldest_uncertain == 30.0
+        await tell(memory, NotFound(job_id="a", task_id="task_of_a", at=now))
+        assert (await memory.figures()).oldest_uncertain == 0.0
+
+    async def test_unclaimed_are_the_done_tasks_of_jobs_whose_pictures_nobody_has(
+        self, memory: Store
+    ) -> None:
+        for name in ("delivered", "fetched", "claimed", "kept", "running"):
+            await add_done(memory, name, f"task_of_{name}", f"p_{name}")
+            if name != "running":
+                await end(memory, name, 10.0)
+        assert (await memory.figures()).unclaimed == 4
+        await memory.remark(JobDelivered(job_id="delivered", at=11.0))
+        await memory.fetched("p_fetched", 11.0)
+        await memory.remark(JobClaimed(job_id="claimed", at=11.0))
+        assert (await memory.figures()).unclaimed == 1
+        assert await memory.unclaimed() == ()  # for they live
+        await memory.reopen(a_job("kept", "task_of_kept"))
+        assert (await memory.figures()).unclaimed == 0
+        await end(memory, "kept", 20.0)
+        assert (await memory.figures()).unclaimed == 1
+        assert await memory.prune(30.0) == 4
+        assert (await memory.figures()).unclaimed == 0
+
+    async def test_pictures_that_died_before_anybody_had_them_are_told_until_they_are_written_off(
+        self, memory: Store
+    ) -> None:
+        now = FakeClock().wall()
+        deaths = {"second": now - 5.0, "first": now - 9.0, "living": now + 5.0}
+        for name, dies in deaths.items():
+            await add_done(memory, name, f"task_of_{name}", f"p_{name}", dies=dies)
+            assert await memory.unclaimed() == ()  # not before the job is over
+        for name in deaths:
+            await end(memory, name, 10.0)
+        dead = [Unclaimed(name, "studio", (f"p_{name}",), 100_000) for name in ("first", "second")]
+        assert await memory.unclaimed() == tuple(dead)
+        assert (await memory.figures()).unclaimed == 1
+        await memory.write_off(["first", "nobody"])
+        assert await memory.unclaimed() == (dead[1],)
+        await memory.write_off(["second"])
+        await memory.write_off([])
+        assert await memory.unclaimed() == ()
+
+    async def test_what_somebody_had_in_the_end_is_not_told_as_nobodys(self, memory: Store) -> None:
+        for name in ("delivered", "claimed", "fetched", "failed"):
+            await add_done(memory, name, f"task_of_{name}", f"p_{name}", dies=9.0)
+        await memory.remark(JobDelivered(job_id="delivered", at=8.0))
+        await memory.fetched("p_fetched", 8.0)
+        for name in ("delivered", "claimed", "fetched"):
+            await end(memory, name, 10.0)
+        await end(memory, "failed", 10.0, Failure("TaskFailed", "m"))
+        await memory.remark(JobClaimed(job_id="claimed", at=11.0))
+        assert [one.job_id for one in await memory.unclaimed()] == ["failed"]
+
+    async def test_of_pictures_that_were_fetched_in_part_the_others_are_nobodys(
+        self, memory: Store
+    ) -> None:
+        await memory.add_job(a_job("j", "t", "u"))
+        for task, number in (("t", 4), ("u", 1)):
+            await bought(memory, "j", task, f"v_{task}")
+            await tell(memory, succeeded("j", task, images=number))
+            pictures = [
+                replace(a_picture(f"{task}{place}", task, place), expires_at=9.0)
+                for place in range(number)
+            ]
+            kept = Collected(job_id="j", task_id=task, at=4.0, images=number, size=2)
+            await memory.record(kept, State.DONE, pictures)
+        await memory.fetched("t1", 5.0)
+        await end(memory, "j")
+        await memory.fetched("u0", 11.0)
+        lost = Unclaimed("j", "studio", ("t0", "t2", "t3"), 75_000)
+        assert await memory.unclaimed() == (lost,)
+        for token in lost.tokens:
+            await memory.fetched(token, 12.0)
+        assert await memory.unclaimed() == ()
+
+    async def test_nothing_is_nobodys_of_a_job_without_pictures(self, memory: Store) -> None:
+        await memory.add_job(a_job("j", "t"))
+        await failed(memory, "j", "t", "v")
+        await end(memory, "j")
+        assert await memory.unclaimed() == ()
 
     # Itself
 

@@ -13,9 +13,7 @@ from gateway.events import (
     TaskEvent,
 )
 from gateway.jobs.machine import step
-from gateway.notices import (
-    LedgerRecovered,
-)
+from gateway.notices import LedgerCommitted, LedgerFailed, LedgerRecovered
 from gateway.state.base import JobRow, PictureRow, Store, TaskRow
 from gateway.state.sqlite import SqliteStore
 from gateway.translate.model import Finish, Plan, TaskSpec, note
@@ -107,12 +105,16 @@ class Ledger:
         self.path = path
         self.clock = FakeClock()
         self.told: list[object] = []
+        self.measured: list[LedgerCommitted | LedgerFailed] = []
         self.well = asyncio.Event()
 
     def beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
     def tell(self, event: object) -> None:
+        if isinstance(event, LedgerCommitted | LedgerFailed):
+            self.measured.append(event)
+            return
         self.told.append(event)
         if isinstance(event, LedgerRecovered):
             self.well.set()

@@ -14,6 +14,7 @@ from gateway.clock import SystemClock
 from gateway.config.sections import State as Section
 from gateway.errors import LedgerUnavailable
 from gateway.events import JobDelivered, JobJoined, State
+from gateway.notices import LedgerCommitted, LedgerFailed
 from gateway.state.sqlite import SqliteStore
 from tests.state.rows import a_job, created, sent, state_of, tell
 
@@ -86,7 +87,9 @@ async def main(folder: Path) -> None:
         query = "SELECT count(*) FROM jobs WHERE job_id IN ('new', 'newer')"
         (saw["refused_and_yet_there"],) = stranger.execute(query).fetchone()
     saw["ballast_afterwards"] = ballast.exists()
-    saw["told"] = [type(one).__name__ for one in told]
+    measured = (LedgerCommitted, LedgerFailed)
+    saw["told"] = [type(one).__name__ for one in told if not isinstance(one, measured)]
+    saw["failures"] = sorted({one.reason for one in told if isinstance(one, LedgerFailed)})
     json.dump(saw, sys.stdout)
 
 

@@ -9,6 +9,7 @@ from gateway import failpoints
 from gateway.config.sections import Limits
 from gateway.errors import LedgerUnavailable
 from gateway.events import CreateLost, JobEnded, RecreateAllowed, State
+from gateway.state import schema
 from gateway.state.base import JobRow, TaskRow
 from gateway.state.sqlite import SqliteStore
 from tests.state import version_one
@@ -283,7 +284,7 @@ async def test_a_ledger_of_version_1_is_counted_when_it_is_taken_up(ledger: Ledg
     await tell(store, succeeded("b", "t3", "0.02"))
     assert (await store.standing("studio", Limits())).cost_today == 20_000
     assert agree(ledger)
-    assert told(ledger.path, "PRAGMA user_version") == [(2,)]
+    assert told(ledger.path, "PRAGMA user_version") == [(schema.VERSION,)]
     store = await again(ledger, store)
     assert (await store.standing("studio", Limits())).cost_this_month == 60_500
     await store.close()
@@ -300,6 +301,8 @@ async def test_a_migrated_ledger_has_the_columns_of_a_new_one(
     await migrated.open()
     await migrated.close()
     assert told(other.path, columns) == new
+    indices = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL ORDER BY 1"
+    assert told(other.path, indices) == told(ledger.path, indices)
 
 
 async def test_a_plan_that_cannot_be_read_keeps_no_ledger_from_being_taken_up(

@@ -50,7 +50,7 @@ from gateway.state.base import (
     TaskRow,
 )
 from gateway.state.memory import MemoryStore
-from tests.state.audits import Sums, sums_in_books, sums_of_rows
+from tests.state.audits import Sums, sums_in_books, sums_of_rows, told
 from tests.state.rows import QUICK, Ledger, a_job, a_picture
 
 T = TypeVar("T")
@@ -236,6 +236,11 @@ class Histories(RuleBasedStateMachine):
         self.both("prune", before)
         self.forgotten += rows - sums_of_rows(self.ledger.path)
 
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def write_off(self, data: st.DataObject) -> None:
+        self.both("write_off", [data.draw(st.sampled_from(sorted(self.tasks)))])
+
     @rule(hours=st.integers(1, 30))
     def wait(self, hours: int) -> None:
         self.ledger.clock.now += hours * 3_600.0
@@ -251,10 +256,19 @@ class Histories(RuleBasedStateMachine):
     def agree(self) -> None:
         self.both("unfinished")
         self.both("claimed")
+        self.both("unclaimed")
+        figures = [self.run(store.figures()) for store in stores(self)]
+        assert replace(figures[0], size=0) == replace(figures[1], size=0)
+        assert sum(figures[0].tasks.values()) == self.counted()
         for key in KEYS:
             self.both("standing", key, NO_LIMITS)
         rows = sums_of_rows(self.ledger.path)
         assert sums_in_books(self.ledger.path) == rows + self.forgotten
+
+    def counted(self) -> int:
+        """Tasks in the file, as a stranger counts them."""
+        ((number,),) = told(self.ledger.path, "SELECT count(*) FROM tasks")
+        return int(number)
 
     def compare(self) -> None:
         for name in self.names:

@@ -191,7 +191,10 @@ def a_folder(ledger: Ledger) -> None:
         (of_another_program, "another program made it"),
         (without_its_secret, "is damaged: its secret is gone"),
         (without_a_table, "is damaged: no such table: meta"),
-        (of_a_later_version, "is of format 3, and this version knows 2"),
+        (
+            of_a_later_version,
+            f"is of format {schema.VERSION + 1}, and this version knows {schema.VERSION}",
+        ),
     ],
 )
 async def test_what_is_no_whole_ledger_of_ours_is_refused(

@@ -50,6 +50,9 @@ async def each_call(store: SqliteStore) -> None:
     await store.unfinished()
     await store.lost(0.0)
     await store.claimed()
+    await store.figures()
+    await store.unclaimed()
+    await store.write_off(["j"])
     await store.prune(0.0)
     await store.close()
 

@@ -375,4 +375,5 @@ async def test_a_real_disk_that_is_full_is_survived(tmp_path: Path) -> None:
         "refused_and_yet_there": 0,
         "ballast_afterwards": True,
         "told": ["LedgerHindered", "LedgerRecovered"],
+        "failures": ["disk_full"],
     }

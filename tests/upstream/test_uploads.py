@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError, UpstreamRefused, UpstreamThrottled, UpstreamUnavailable
+from gateway.notices import CallRepeated
 from gateway.translate.model import Picture, Reference, RemotePicture, TaskSpec
 from gateway.upstream.base import TaskStatus
 from gateway.upstream.budget import FLOOR, RetryBudget
@@ -46,6 +47,7 @@ class Bench:
     clock: FakeClock
     vendor: FakeVendor
     uploads: Uploads
+    told: list[object]
 
     def picture(self, digest: str, owner: str = "first") -> Picture:
         path = self.folder / f"{owner}-{digest}"
@@ -57,8 +59,9 @@ class Bench:
 def bench(tmp_path: Path) -> Bench:
     clock = FakeClock()
     vendor = FakeVendor(clock)
-    uploads = Uploads(vendor, clock, lifetime=100, budget=RetryBudget(0.5, clock))
-    return Bench(tmp_path, clock, vendor, uploads)
+    told: list[object] = []
+    uploads = Uploads(vendor, clock, 100, RetryBudget(0.5, clock), told.append)
+    return Bench(tmp_path, clock, vendor, uploads, told)
 
 
 async def test_links_stay_as_they_are_and_equal_pictures_go_once(bench: Bench) -> None:
@@ -84,10 +87,15 @@ async def test_what_may_help_is_tried_three_times(bench: Bench) -> None:
     started = bench.clock.monotonic()
     await bench.clock.drive(bench.uploads.links([bench.picture("a")]))
     assert bench.clock.monotonic() - started == pytest.approx(1 + 1 + 1 + 10 + 1)
+    assert bench.told == [
+        CallRepeated(op="upload", reason="unavailable"),
+        CallRepeated(op="upload", reason="throttled"),
+    ]
     bench.vendor.errors["b"] = [UpstreamUnavailable("x")] * 3
     with pytest.raises(UpstreamUnavailable):
         await bench.clock.drive(bench.uploads.links([bench.picture("b")]))
     assert bench.vendor.errors["b"] == []
+    assert bench.told[2:] == [CallRepeated(op="upload", reason="unavailable")] * 2
 
 
 async def test_where_everything_fails_only_a_share_is_tried_again(bench: Bench) -> None:
@@ -98,6 +106,7 @@ async def test_where_everything_fails_only_a_share_is_tried_again(bench: Bench) 
     ended = await bench.clock.drive(asyncio.gather(*links, return_exceptions=True))
     assert {type(one) for one in ended} == {UpstreamUnavailable}
     tries = sum(3 - len(left) for left in bench.vendor.errors.values())
+    assert len(bench.told) == tries - count
     # Four at once, a second each: the last come when the first have gone out of the ten seconds.
     assert count + FLOOR + count // 2 <= tries <= count + 2 * FLOOR + count // 2
     assert tries < 3 * count
@@ -122,4 +131,5 @@ async def test_a_refused_picture_does_not_spoil_the_upload_another_request_waits
     await bench.clock.until(lambda: failing.done() and other.done())
     with pytest.raises(UpstreamRefused):
         await failing
+    assert len(bench.told) == 1  # what was refused is not sent again
     assert list((await other).values()) == ["https://files/shared"]
