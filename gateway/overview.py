@@ -223,10 +223,11 @@ class Overview:
     def _vendor(self, tasks: Iterable[LiveTask], now: float) -> VendorView:
         parts, section = self._parts, self._settings.upstream
         submits, queries = parts.quota.left("submit"), parts.quota.left("query")
+        running = State.RUNNING
         begun = [
             task.accepted_at
             for task in tasks
-            if task.entry.state is State.RUNNING and task.accepted_at is not None
+            if task.entry.state is running and task.accepted_at is not None
         ]
         return VendorView(
             name=VENDOR,
@@ -326,7 +327,7 @@ class Overview:
 
 
 def _by_state(tasks: Iterable[LiveTask]) -> Mapping[State, int]:
-    """How many are in which state. Members are slow to hash and to compare, but there is one each."""
+    """How many are in which state. Members are slow to hash and compare, but there is one each."""
     found = Counter([id(task.entry.state) for task in tasks])
     return {state: found[id(state)] for state in State if id(state) in found}
 
