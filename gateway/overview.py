@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 from gateway import __version__
 from gateway.access.keys import credential_names
@@ -49,39 +49,6 @@ REFRESHED = 15.0  # seconds between two countings
 
 Uses = Mapping[tuple[str, str], float]
 """When each credential of each key was last used, by their names."""
-
-
-class Counted(Protocol):
-    """What a memory holds; ``oldest_uncertain`` in seconds, ``size`` in bytes."""
-
-    @property
-    def tasks(self) -> Mapping[State, int]:
-        """How many tasks are in which state."""
-        ...
-
-    @property
-    def unclaimed(self) -> int:
-        """How many are done, and handed to nobody."""
-        ...
-
-    @property
-    def oldest_uncertain(self) -> float:
-        """Its age; 0 if there is none."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Of its files."""
-        ...
-
-
-@runtime_checkable
-class Counting(Protocol):
-    """A memory that can say what it holds."""
-
-    async def figures(self) -> Counted:
-        """Count."""
-        ...
 
 
 class Door(Protocol):
@@ -180,6 +147,7 @@ class Overview:
         """
         parts, around, now = self._parts, self.around, self._clock.monotonic()
         jobs = parts.board.jobs()
+        tasks = [task for job in jobs for task in job.tasks]
         good, read_at = around.config()
         doors = around.doors
         return Snapshot(
@@ -194,11 +162,11 @@ class Overview:
             connections={name: door.connections_open for name, door in doors.items()},
             connections_limit=self._settings.connections,
             connections_refused=sum(door.connections_refused for door in doors.values()),
-            by_key=Counter(job.key_name for job in jobs),
-            by_state=Counter(task.entry.state for job in jobs for task in job.tasks),
+            by_key=Counter([job.key_name for job in jobs]),
+            by_state=_by_state(tasks),
             jobs=tuple(self._job(job, now) for job in islice(jobs, most_jobs)),
             queue=self._queue(),
-            vendor=self._vendor(jobs, now),
+            vendor=self._vendor(tasks, now),
             figures=self._figures,
             log_dropped=around.log_dropped(),
             log_suppressed=around.log_suppressed(),
@@ -219,14 +187,14 @@ class Overview:
             most_at_vendor=settings.upstream.max_tasks,
         )
 
-    def _vendor(self, jobs: Iterable[Job], now: float) -> VendorView:
+    def _vendor(self, tasks: Iterable[LiveTask], now: float) -> VendorView:
         parts, section = self._parts, self._settings.upstream
         submits, queries = parts.quota.left("submit"), parts.quota.left("query")
+        running = State.RUNNING
         begun = [
             task.accepted_at
-            for job in jobs
-            for task in job.tasks
-            if task.entry.state is State.RUNNING and task.accepted_at is not None
+            for task in tasks
+            if task.entry.state is running and task.accepted_at is not None
         ]
         return VendorView(
             name=VENDOR,
@@ -313,16 +281,22 @@ class Overview:
         store, shelf, images = self._parts.store, self._parts.shelf, self._settings.images
         self._uses = await asyncio.to_thread(self._parts.uses)
         free = await asyncio.to_thread(_free, images.folder)
-        counted = await store.figures() if isinstance(store, Counting) else None
+        counted = await store.figures()
         self._figures = Figures(
-            tasks=counted.tasks if counted else {},
-            unclaimed=counted.unclaimed if counted else 0,
-            oldest_uncertain=counted.oldest_uncertain if counted else 0.0,
-            ledger_bytes=counted.size if counted else 0,
+            tasks=counted.tasks,
+            unclaimed=counted.unclaimed,
+            oldest_uncertain=counted.oldest_uncertain,
+            ledger_bytes=counted.size,
             disk_free=free,
             shelf_bytes=shelf.used,
             shelf_limit=images.shelf,
         )
+
+
+def _by_state(tasks: Iterable[LiveTask]) -> Mapping[State, int]:
+    """How many are in which state. Members are slow to hash and compare, but there is one each."""
+    found = Counter([id(task.entry.state) for task in tasks])
+    return {state: found[id(state)] for state in State if id(state) in found}
 
 
 def _task(task: LiveTask, now: float) -> TaskView:

@@ -15,7 +15,8 @@ from gateway.config.sections import State as StateSection
 from gateway.events import State
 from gateway.facts import InFlight, RequestFacts
 from gateway.notices import ObserverFailed
-from gateway.overview import REFRESHED, Counting, Overview, Parts, Settings, Surroundings, uses_in
+from gateway.overview import REFRESHED, Overview, Parts, Settings, Surroundings, uses_in
+from gateway.state.base import LedgerFigures
 from gateway.state.sqlite import SqliteStore
 from gateway.upstream.balance import Balance
 from gateway.upstream.budget import RetryBudget
@@ -37,14 +38,6 @@ def keys(*told: Mapping[str, Any]) -> tuple[Key, ...]:
 class Door:
     connections_open: int
     connections_refused: int
-
-
-@dataclass(frozen=True)
-class Counted:
-    tasks: Mapping[State, int]
-    unclaimed: int
-    oldest_uncertain: float
-    size: int
 
 
 class Vendor:
@@ -309,24 +302,23 @@ async def test_a_keys_state_says_whether_it_would_be_admitted(
 # Figures
 
 
-def counting(stand: Stand, figures: Callable[[], Counted]) -> None:
+def counting(stand: Stand, figures: Callable[[], LedgerFigures]) -> None:
     """Have the house's memory say what it holds."""
 
-    async def count() -> Counted:
+    async def count() -> LedgerFigures:
         return figures()
 
-    stand.house.store.figures = count  # type: ignore[attr-defined, method-assign, unused-ignore]
+    stand.house.store.figures = count  # type: ignore[method-assign]
 
 
 async def test_figures_are_counted_every_few_seconds_and_not_for_every_look(stand: Stand) -> None:
     counts: list[None] = []
 
-    def figures() -> Counted:
+    def figures() -> LedgerFigures:
         counts.append(None)
-        return Counted({State.DONE: len(counts)}, 2, 3.5, 4_096)
+        return LedgerFigures({State.DONE: len(counts)}, 2, 3.5, 4_096)
 
     counting(stand, figures)
-    assert isinstance(stand.house.store, Counting)
     running = asyncio.create_task(stand.overview.run())
     await stand.clock.advance(3 * REFRESHED)
     for _ in range(5):
@@ -349,10 +341,10 @@ async def test_the_shelf_and_the_disk_are_looked_at(stand: Stand, tmp_path: Path
 async def test_what_cannot_be_counted_is_told_once_until_it_can(stand: Stand) -> None:
     trouble: list[Exception] = []
 
-    def figures() -> Counted:
+    def figures() -> LedgerFigures:
         if trouble:
             raise trouble[0]
-        return Counted({State.DONE: 1}, 0, 0.0, 9)
+        return LedgerFigures({State.DONE: 1}, 0, 0.0, 9)
 
     counting(stand, figures)
     running = asyncio.create_task(stand.overview.run())

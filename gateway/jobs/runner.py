@@ -17,6 +17,7 @@ from gateway.events import (
     FINAL,
     Dropped,
     JobAbandoned,
+    JobBegun,
     JobCrashed,
     JobEnded,
     JobReopened,
@@ -99,6 +100,14 @@ class Runner:
         async with self._beginning(job):
             row = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
             await self._journal.add(row, wish.limits, instead_of=instead_of)
+            told = JobBegun(
+                job_id=name,
+                at=wall,
+                request_id=wish.request_id,
+                key_name=wish.key_name,
+                tasks=len(tasks),
+            )
+            self._journal.announce(told)
         return job
 
     async def reopen(self, row: JobRow, wish: Wish) -> Job:
@@ -117,7 +126,9 @@ class Runner:
         async with self._beginning(job):
             written = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
             missing = sum(not is_whole(task) for task in tasks)
-            told = JobReopened(job_id=row.job_id, at=wall, missing=missing)
+            told = JobReopened(
+                job_id=row.job_id, at=wall, missing=missing, request_id=wish.request_id
+            )
             await self._journal.reopen(written, told, wish.limits)
         return job
 

@@ -23,7 +23,8 @@ class Wish:
     ``arrived`` is the request's monotonic time; ``seconds`` how long its caller waits from then,
     ``own_seconds`` how long its tier may take. ``release`` gives up the caller's spooled files,
     and is called once, when they are no longer needed. ``limits`` and ``weight`` are its key's, as
-    they were when it came; ``reserved`` is what each task will cost, in micro-dollars.
+    they were when it came; ``reserved`` is what each task will cost, in micro-dollars;
+    ``request_id`` names the request in the log.
     """
 
     plan: Plan
@@ -37,6 +38,7 @@ class Wish:
     limits: Limits = NO_LIMITS
     weight: int = 1
     reserved: tuple[int, ...] = ()
+    request_id: str = ""
 
     @property
     def room(self) -> int:

@@ -129,6 +129,7 @@ class ImagesEndpoint:
             limits=key.limits,
             weight=key.weight,
             reserved=reservations(plan, terms.prices),
+            request_id=facts.request_id,
         )
 
     async def _outcome(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric, Sample
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +14,9 @@ from gateway.ops.families import FAMILIES, PREFIX, Family
 from gateway.ops.metrics import Metrics, Names
 
 NAMES = Names(upstream="toapis", models=("gpt-image-2",), keys=("studio", "batch"))
+TWENTY = Names(
+    upstream="toapis", models=("gpt-image-2",), keys=tuple(f"key-{one}" for one in range(20))
+)
 ABOUT = About(key_name="studio", model="gpt-image-2", tier="2k", quality="high", images=3)
 ENDED = RequestEnded(
     request_id="req_1",
@@ -59,6 +62,12 @@ def ours(metrics: Metrics) -> Mapping[str, float]:
             if not sample.name.endswith("_bucket"):
                 found[short(sample.name, sample.labels)] = sample.value
     return found
+
+
+def series(metrics: Metrics) -> int:
+    """How many there are as Prometheus counts them: each bucket is one."""
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    return sum(not line.startswith("#") for line in lines)
 
 
 def short(name: str, labels: Mapping[str, str]) -> str:

@@ -288,7 +288,7 @@ def test_a_flood_that_just_stops_is_summed_up_within_seconds() -> None:
 def test_a_flood_of_what_is_not_told_at_all_is_none() -> None:
     one = Opened(level="info")
     for _ in range(100):
-        one.logs.emit(LedgerFailed(op="commit", reason="full"))
+        one.logs.emit(LedgerFailed(op="commit", reason="disk_full"))
     assert one.lines() == []
     assert one.logs.suppressed == 0
 

@@ -7,32 +7,33 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import DuplicateTimeseries
 
 import gateway
 from gateway.events import Stepped
 from gateway.notices import LedgerCommitted
 from gateway.ops.families import FAMILIES, PREFIX, REQUESTS, ROUTES, VALUES, Family
-from gateway.ops.metrics import MOST_KEYS, Metrics, Names
+from gateway.ops.metrics import MOST_KEYS, Metrics
 from tests.ops.counted import CASES
 from tests.ops.gauged import SHOWN
-from tests.ops.scraped import ABOUT, NAMES, counting, ended, families_of, moved, ours
+from tests.ops.scraped import (
+    ABOUT,
+    NAMES,
+    TWENTY,
+    counting,
+    ended,
+    families_of,
+    moved,
+    ours,
+    series,
+)
 
 BUILD = f"build_info{{python={platform.python_version()},version={gateway.__version__}}}"
-TWENTY = Names(
-    upstream="toapis", models=("gpt-image-2",), keys=tuple(f"key-{one}" for one in range(20))
-)
 
 
 def names_of_series(metrics: Metrics) -> set[str]:
     return set(ours(metrics))
-
-
-def series(metrics: Metrics) -> int:
-    """As Prometheus counts them: each bucket is one."""
-    lines = generate_latest(metrics.registry).decode().splitlines()
-    return sum(not line.startswith("#") for line in lines)
 
 
 def disagreement(families: Sequence[Family]) -> set[str]:

@@ -16,7 +16,7 @@ class Broken:
             raise LookupError("no")
 
 
-FACT, OTHER = BreakerClosed(), LedgerFailed(op="read", reason="r")
+FACT, OTHER = BreakerClosed(), LedgerFailed(op="read", reason="io")
 
 
 def test_all_are_told_in_order() -> None:
