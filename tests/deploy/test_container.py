@@ -12,8 +12,8 @@ import pytest
 
 import gateway
 from tests.cli.processes import Process, running
-from tests.repo.asking import ask
-from tests.repo.container import NOBODY, Builder, Step, command, flags, last, steps
+from tests.deploy.asking import ask
+from tests.deploy.container import NOBODY, Builder, Step, command, flags, last, steps
 from tests.repo.source import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
