@@ -255,15 +255,6 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobBegun(JobEvent):
-    """A job was written down and is worked on from now on: for which request, in how many tasks."""
-
-    request_id: str
-    key_name: str
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobJoined(JobEvent):
     """Another request gets what this job makes or has made; ``how`` it was told to be the same."""
 
