@@ -1,7 +1,15 @@
 # The gateway as a container: runs as nobody, needs one writable folder (/data), nothing else.
 #
-#   docker run --read-only -v pictures:/data -p 8080:8080 \
-#       -v ./config.yaml:/etc/image-gateway/config.yaml:ro image-gateway
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
+#       -v pictures:/data -v ./etc:/etc/image-gateway:ro -p 8080:8080 image-gateway
+#
+# with config.yaml in ./etc (the folder, not the file: only so a change of it arrives).
+#
+# Operators listen on port 9464, on the container's own loopback, which serves the health check and
+# nobody else. For Prometheus in another container they listen on all addresses and want a token:
+#
+#       -v ./token:/run/secrets/operators:ro -e GATEWAY__OPS__HOST=0.0.0.0 \
+#       -e GATEWAY__OPS__TOKEN_FILE=/run/secrets/operators
 
 FROM python:3.13.9-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
@@ -36,7 +44,8 @@ ENV PATH=/opt/gateway/bin:$PATH \
 WORKDIR /
 USER 65532:65532
 VOLUME /data
-EXPOSE 8080
+# callers, operators
+EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/livez', timeout=2)"]
 ENTRYPOINT ["image-gateway"]

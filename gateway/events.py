@@ -228,19 +228,6 @@ class CollectingHindered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobBegun:
-    """A job was written down and is worked on from now on: for which request, in how many tasks."""
-
-    level: ClassVar[str] = "info"
-
-    job_id: str
-    at: float
-    request_id: str
-    key_name: str
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobCrashed:
     """A fault of ours ended a job."""
 

@@ -9,6 +9,18 @@ from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobBegun:
+    """A job was written down, and is worked on from now on: for which request, in so many tasks."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    request_id: str
+    key_name: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQueued:
     """A task waits for its turn: its ``position`` among so many ``waiting``.
 

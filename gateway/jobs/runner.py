@@ -17,7 +17,6 @@ from gateway.events import (
     FINAL,
     Dropped,
     JobAbandoned,
-    JobBegun,
     JobCrashed,
     JobEnded,
     JobReopened,
@@ -36,6 +35,7 @@ from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.rows import failure_of, fresh_task, job_of, plain_error, references, row_of
 from gateway.jobs.wish import Wish
+from gateway.notices import JobBegun
 from gateway.state.base import JobRow, LimitReached
 from gateway.translate.model import Picture, Reference
 from gateway.upstream.uploads import Uploads
@@ -102,7 +102,6 @@ class Runner:
             await self._journal.add(row, wish.limits, instead_of=instead_of)
             told = JobBegun(
                 job_id=name,
-                at=wall,
                 request_id=wish.request_id,
                 key_name=wish.key_name,
                 tasks=len(tasks),

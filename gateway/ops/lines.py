@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Literal
 
-from gateway.events import About, JobBegun, JobReopened, Polled, PollFailed, Stepped
+from gateway.events import About, JobReopened, Polled, PollFailed, Stepped
 from gateway.facts import RequestEnded
 from gateway.notices import (
     Asked,
     CallRepeated,
+    JobBegun,
     LedgerCommitted,
     LedgerFailed,
     PictureFetched,

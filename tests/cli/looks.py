@@ -6,10 +6,11 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests import canaries
 from tests.state.ledgers import Ledger
 
-VENDOR_KEY = "vendor-canary"
-TOKEN = "ops-canary"
+VENDOR_KEY = canaries.VENDOR_KEY
+TOKEN = canaries.OPERATORS_TOKEN
 
 
 class Looks:
@@ -28,7 +29,7 @@ class Looks:
             "server": "{port: 0}",
             "ops": "{port: 0}",
             "upstream": f"{{base_url: '{vendor}', api_key: {VENDOR_KEY}}}",
-            "keys": "[{name: studio, key: key-canary}]",
+            "keys": f"[{{name: studio, key: {canaries.CLIENT_KEY}}}]",
             "state": f"{{url: 'sqlite:///{self.ledger.path}'}}",
             "images": f"{{folder: '{self.shelf}'}}",
             **sections,

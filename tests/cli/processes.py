@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 
+from tests.outputs import OUTPUTS
 from tests.repo.source import ROOT
 
 PATIENCE = 30  # seconds; a test that waits longer has failed
@@ -38,7 +39,7 @@ def environment(**more: str) -> Mapping[str, str]:
 
 def gateway(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in ``folder``."""
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
         cwd=folder,
         env=environment(**more),
@@ -49,6 +50,8 @@ def gateway(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
         check=False,
         timeout=PATIENCE,
     )
+    OUTPUTS.keep("programs", done.stdout + done.stderr)
+    return done
 
 
 class Process:
@@ -86,7 +89,12 @@ class Process:
         self.out += self._child.stdout.readlines()
         code = self._child.wait(PATIENCE)
         self._errors.join()
+        self.keep()
         return code
+
+    def keep(self) -> None:
+        """What it said is searched for canaries at the end of the run."""
+        OUTPUTS.keep("programs", "".join(self.out) + self.err)
 
 
 @contextlib.contextmanager
@@ -112,8 +120,10 @@ def running(
     ) as child:
         watchdog = threading.Timer(PATIENCE * 2, child.kill)
         watchdog.start()
+        process = Process(child)
         try:
-            yield Process(child)
+            yield process
         finally:
             watchdog.cancel()
             child.kill()
+            process.keep()

@@ -5,20 +5,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from tests.canaries import CLIENT_KEY, VENDOR_KEY
 
-GOOD = """\
+GOOD = f"""\
 server:
   port: 8081
-upstream: {api_key: "${VENDOR_KEY}"}
+upstream: {{api_key: "${{VENDOR_KEY}}"}}
 keys:
-  - {name: studio, key: canary-studio}
+  - {{name: studio, key: {CLIENT_KEY}}}
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VENDOR_KEY", "canary-vendor")
+    monkeypatch.setenv("VENDOR_KEY", VENDOR_KEY)
     return tmp_path
 
 

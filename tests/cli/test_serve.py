@@ -9,11 +9,12 @@ import pytest
 
 import gateway as package
 from gateway.simulator.app import Simulator
+from tests import canaries
 from tests.cli.conftest import KEY
 from tests.cli.processes import PATIENCE, gateway, running
 from tests.cli.served import serving
 
-PROMPT = "a lighthouse nobody may read of"
+PROMPT = f"{canaries.PROMPT} nobody may read of"
 
 
 async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
@@ -33,7 +34,7 @@ async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
         loud = [line["event"] for line in served.lines() if line["level"] != "info"]
         assert loud == ["ledger_opened"]  # there was none before
         said = "".join(served.process.out)
-        for secret in (KEY, "simulated", PROMPT):
+        for secret in (KEY, canaries.VENDOR_KEY, PROMPT):
             assert secret not in said
 
 

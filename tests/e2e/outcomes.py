@@ -6,9 +6,10 @@ from typing import Any
 
 import openai
 
+from tests.canaries import MARK
 from tests.e2e.stand import KEY, VENDOR_KEY, Stand
 
-CANARY = "CANARY-0451"
+CANARY = MARK
 """Stands in every prompt; no error may repeat it."""
 
 _JOB = re.compile(r"\bjob_[0-9A-HJKMNP-TV-Z]{26}\b")

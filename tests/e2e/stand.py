@@ -12,6 +12,7 @@ import httpx
 import openai
 
 from gateway.app import Gateway
+from gateway.cli.serve import _secrets as secrets_of
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
 from gateway.config.sections import Simulator as SimulatorSection
@@ -27,10 +28,12 @@ from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults
 from gateway.simulator.settings import Settings
+from tests import canaries
 from tests.clocks import QuickClock
+from tests.outputs import OUTPUTS
 
-KEY = "sk-igw-test-key"
-VENDOR_KEY = "vendor-key-31415926"
+KEY = canaries.CLIENT_KEY
+VENDOR_KEY = canaries.VENDOR_KEY
 SPEED = 1000.0
 _SCALE = 0.005
 _FAST: dict[str, Any] = {"submit_per_second": 500, "query_per_second": 2000}
@@ -157,8 +160,9 @@ async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
     await vendor.start()
     facts: list[object] = []
     settings = config(folder, vendor.url, changes, _SCALE * pace)
-    gateway = Gateway(settings, clock, facts.append)
-    clients = _listener(gateway.clients, clock, settings.server.bounds)
+    gateway = Gateway(settings, clock, _telling(facts, settings))
+    answering = OUTPUTS.answers(gateway.clients, "answers")
+    clients = _listener(answering, clock, settings.server.bounds)
     await clients.start()
     await gateway.start()
     try:
@@ -179,6 +183,17 @@ async def behaving(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
         yield stand
         await stand.until(lambda: not stand.spooled())
         assert stand.crashes == []
+
+
+def _telling(facts: list[object], settings: Config) -> Callable[[object], None]:
+    """Facts are there to be asserted on, and as lines of a log to be searched for canaries."""
+    OUTPUTS.conceal(secrets_of(settings))
+
+    def tell(fact: object) -> None:
+        facts.append(fact)
+        OUTPUTS.emit(fact)
+
+    return tell
 
 
 def _listener(app: Any, clock: Clock, bounds: ServerBounds | None = None) -> Listener:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from gateway.clock import SystemClock
 from tests.faults.supervisor import KEY
 from tests.faults.wishes import Wish
+from tests.outputs import OUTPUTS
 
 RETRY_COUNT = "x-stainless-retry-count"
 _NO_GOODBYE = struct.pack("ii", 1, 0)
@@ -91,6 +92,8 @@ class Line:
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         body = await self._reader.readexactly(int(headers["content-length"]))
         self.open = headers.get("connection", "").lower() != "close"
+        if not head[0].endswith("200 OK"):
+            OUTPUTS.keep("answers", "\n".join(head).encode() + body)
         return Answer(int(head[0].split()[1]), headers, body, self._clock.monotonic() - begun)
 
     def send(self, wish: Wish, *, key: str = KEY, retry_count: int = 0) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from gateway.clock import SystemClock
+from tests.canaries import OPERATORS_TOKEN
 from tests.cli.processes import environment
 from tests.e2e.stand import KEY
 
@@ -77,7 +78,7 @@ async def serving(
     }
     sections: dict[str, Any] = {
         "server": {"port": 0},
-        "ops": {"port": 0},
+        "ops": {"port": 0, "token": OPERATORS_TOKEN},
         "upstream": {**_FAST, **upstream},
         "images": {"folder": str(folder / "images")},
         "state": {"url": f"sqlite:///{folder / 'state.db'}"},

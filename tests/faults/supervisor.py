@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 
 from gateway.clock import SystemClock
+from tests.canaries import CLIENT_KEY, OPERATORS_TOKEN
 from tests.faults.keeping import PATIENCE, Child, Command, Keeper, Stuck, keeping
 from tests.faults.vendor import Vendor
 
-KEY = "sk-igw-proving-key"
+KEY = CLIENT_KEY
 _BACKLOG = 4096
 _STEP = 0.01  # seconds between two looks
 _OUR_FAULTS = {"crashed", "job_crashed", "observer_failed"}
@@ -215,7 +216,7 @@ def configuration(
     """A gateway that is quick about everything, as YAML's subset JSON."""
     sections: dict[str, Any] = {
         "server": {"port": 0},
-        "ops": {"port": 0},
+        "ops": {"port": 0, "token": OPERATORS_TOKEN},
         "upstream": {
             "base_url": vendor_url,
             "api_key": "simulated",

@@ -21,6 +21,7 @@ from tests.e2e.pictures import drawn_png
 from tests.faults.lines import RETRY_COUNT, Line
 from tests.faults.supervisor import KEY
 from tests.faults.wishes import Wish
+from tests.outputs import OUTPUTS
 
 _T = TypeVar("_T")
 _HINT = "x-stainless-read-timeout"
@@ -112,6 +113,7 @@ async def _say_nothing_of_time(request: httpx2.Request) -> None:
 def _name(error: openai.OpenAIError) -> str:
     name = type(error).__name__
     if isinstance(error, openai.APIStatusError):
+        OUTPUTS.keep("answers", f"{error.response.headers}\n{error.response.text}")
         return f"{name} {error.status_code} {error.code}"
     return name
 

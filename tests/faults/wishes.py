@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from tests.canaries import PROMPT
+
 OPTIONS: dict[str, Any] = {
     "model": "gpt-image-2",
     "size": "1024x768",
@@ -34,7 +36,7 @@ class Wish:
 
     @property
     def prompt(self) -> str:
-        return f"{self.name}: a lighthouse {tag(self.seconds)}"
+        return f"{self.name}: {PROMPT} {tag(self.seconds)}"
 
     @property
     def sha256(self) -> str:

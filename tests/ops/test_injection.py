@@ -53,8 +53,8 @@ def told(shape: Literal["json", "console"], *events: object) -> list[str]:
 def requests() -> list[RequestEnded]:
     """A request for each string, which stands wherever text from outside can stand."""
     names = ("client_request_id", "error_code", "model", "job_id", "key_name")
-    texts: list[dict[str, Any]] = [dict.fromkeys(names, text) for text in STRINGS]
-    return [dataclasses.replace(WHOLE, **text) for text in texts]
+    told: list[dict[str, Any]] = [dict.fromkeys(names, text) for text in STRINGS]
+    return [dataclasses.replace(WHOLE, **changes) for changes in told]
 
 
 def test_there_are_three_hundred_different_ones() -> None:

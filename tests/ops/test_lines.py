@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gateway import events, notices
-from gateway.events import About, Collected, JobBegun, JobReopened, State, Stepped, Succeeded
+from gateway.events import About, Collected, JobReopened, State, Stepped, Succeeded
 from gateway.facts import Crashed, RequestEnded
 from gateway.jobs.journal import Stamp
-from gateway.notices import Asked, PurchaseUnclaimed, TaskQueued
+from gateway.notices import Asked, JobBegun, PurchaseUnclaimed, TaskQueued
 from gateway.ops import lines
 from gateway.translate.model import note
 from tests.ops.facts import WHOLE
@@ -129,7 +129,7 @@ def test_of_all_else_only_chatter_for_those_who_debug_can_be_a_flood() -> None:
 
 
 def test_a_job_is_for_the_request_that_it_was_begun_or_reopened_for() -> None:
-    begun = JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=2)
+    begun = JobBegun(job_id="job_1", request_id="req_1", key_name="a", tasks=2)
     assert lines.origin(begun) == ("job_1", "req_1")
     reopened = JobReopened(job_id="job_1", at=5.0, missing=1)
     assert lines.origin(reopened) is None

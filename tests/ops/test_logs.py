@@ -19,7 +19,6 @@ from gateway.events import (
     About,
     Created,
     CreateLost,
-    JobBegun,
     JobCrashed,
     JobEnded,
     Polled,
@@ -29,7 +28,7 @@ from gateway.events import (
 )
 from gateway.facts import RequestEnded
 from gateway.jobs.journal import Stamp
-from gateway.notices import LedgerFailed, ObserverFailed
+from gateway.notices import JobBegun, LedgerFailed, ObserverFailed
 from gateway.ops.logs import Logs, configure
 from gateway.ops.plain import plain, shape
 from gateway.ops.redaction import Redaction
@@ -204,7 +203,7 @@ def test_what_is_concealed_later_does_not_pass_either() -> None:
 def test_a_job_s_lines_name_the_request_it_was_begun_for(opened: Opened) -> None:
     who = Stamp(job_id="job_1", task_id="task_1", at=5.0)
     accepted = Created(**who, upstream_id="v_1", seconds=0.5)
-    opened.logs.emit(JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=1))
+    opened.logs.emit(JobBegun(job_id="job_1", request_id="req_1", key_name="a", tasks=1))
     about = About(key_name="a", model="m", tier="1k", quality="low", images=1)
     opened.logs.emit(Stepped(event=accepted, state=State.RUNNING, about=about))
     opened.logs.emit(JobEnded(job_id="job_1", at=6.0))
@@ -217,7 +216,7 @@ def test_a_job_s_lines_name_the_request_it_was_begun_for(opened: Opened) -> None
 
 def test_the_origin_is_learned_however_little_is_told() -> None:
     one = Opened(level="error")
-    one.logs.emit(JobBegun(job_id="job_1", at=5.0, request_id="req_1", key_name="a", tasks=1))
+    one.logs.emit(JobBegun(job_id="job_1", request_id="req_1", key_name="a", tasks=1))
     one.logs.emit(JobCrashed(job_id="job_1", error=ValueError("v")))
     (line,) = one.lines()
     assert (line["event"], line["request_id"]) == ("job_crashed", "req_1")

@@ -10,7 +10,7 @@ from gateway.cli.options import EXIT_FAULTS
 from gateway.config.inheritance import Sockets, sockets
 from gateway.config.loader import load
 from gateway.config.sections import Config, Drain, Server
-from tests.repo.systemd import settings
+from tests.deploy.systemd import settings
 
 KEYS = "keys: [{name: studio, key: sk-igw-studio}]\n"
 CONFIG = "%t/image-gateway/config.yaml"

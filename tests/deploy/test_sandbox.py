@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 from tests.cli.processes import Process, running
-from tests.repo.asking import ask
-from tests.repo.container import NOBODY, Builder
-from tests.repo.sandbox import allowed, sandboxed, status
+from tests.deploy.asking import ask
+from tests.deploy.container import NOBODY, Builder
+from tests.deploy.sandbox import allowed, sandboxed, status
 from tests.repo.source import ROOT
 
 # What a program that was taken over would try, and the error it should get.

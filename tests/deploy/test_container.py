@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import gateway
+from gateway.config.sections import Ops, Server
 from tests.cli.processes import Process, running
-from tests.repo.asking import ask
-from tests.repo.container import NOBODY, Builder, Step, command, flags, last, steps
+from tests.deploy.asking import ask
+from tests.deploy.container import NOBODY, Builder, Step, command, flags, last, steps
 from tests.repo.source import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
@@ -102,6 +103,41 @@ def test_it_serves_as_it_is_started_by_default(container: Builder, tmp_path: Pat
             child.kill()
     link = answer["data"][0]["url"]
     assert (container.root / "data/images" / link.rpartition("/")[2]).is_file()
+
+
+def test_operators_in_another_container_need_a_token(container: Builder, tmp_path: Path) -> None:
+    place = Path(container.here("/etc/image-gateway/config.yaml"))
+    container.mount(place, ROOT / "config.example.yaml")
+    token = container.root / "data" / "operators"
+    token.write_text("the-operators-token")
+    token.chmod(0o644)
+    words = [*command(last("ENTRYPOINT", STEPS)), "serve", "--config", str(place)]
+    everywhere = {
+        "TOAPIS_API_KEY": "simulated",
+        "STUDIO_KEY": "sk-studio-key",
+        "GATEWAY__SERVER__PORT": "0",
+        "GATEWAY__OPS__PORT": "0",
+        "GATEWAY__OPS__HOST": "0.0.0.0",
+    }
+    with container.start(words, **everywhere) as refused:
+        assert refused.communicate(timeout=30)[1].count("ops.token") >= 1
+        assert refused.returncode == 2
+    with container.start(words, **everywhere, GATEWAY__OPS__TOKEN_FILE=str(token)) as child:
+        process = Process(child)
+        try:
+            ops = json.loads(process.until("operators"))
+            assert ops["host"] == "0.0.0.0"
+            check = command(last("HEALTHCHECK", STEPS))
+            port = ops["url"].rpartition(":")[2]
+            assert container.run([word.replace("9464", port) for word in check]).returncode == 0
+            assert process.end(signal.SIGTERM) == 0
+        finally:
+            child.kill()
+
+
+def test_the_ports_told_are_those_that_are_listened_on() -> None:
+    ports = {Server().port, Ops().port}
+    assert {int(port) for port in last("EXPOSE", STEPS).split()} == ports
 
 
 def test_base_images_are_named_by_an_exact_version() -> None:

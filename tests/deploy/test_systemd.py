@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.systemd import analyze, settings, unit
 from tests.faults.debian import Missing, shared_object
-from tests.repo.systemd import analyze, settings, unit
 
 MOST = 20  # tenths, of systemd's measure of exposure
 # What every systemd has; a unit is verified against a root folder with nothing else in it.

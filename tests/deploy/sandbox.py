@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.repo.container import NOBODY, Builder
-from tests.repo.systemd import analyze, filter_library, settings
+from tests.deploy.container import NOBODY, Builder
+from tests.deploy.systemd import analyze, filter_library, settings
 
 _MOUNTS = """
 mount --make-rprivate /

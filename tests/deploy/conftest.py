@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.container import Builder, last, steps
+from tests.deploy.container import Builder, last, steps
 from tests.repo.source import ROOT
 
 
