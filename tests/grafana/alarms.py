@@ -45,12 +45,17 @@ class Shown:
 
 
 @cache
-def groups() -> tuple[dict[str, Any], ...]:
-    """The groups of both files of rules."""
-    files = (RULES / "objectives.yml", RULES / "alerts.yml")
-    return tuple(
-        group for path in files for group in yaml.safe_load(path.read_text("utf-8"))["groups"]
-    )
+def files() -> Mapping[str, list[dict[str, Any]]]:
+    """The groups of rules, by their file's name."""
+    return {
+        name: yaml.safe_load((RULES / name).read_text("utf-8"))["groups"]
+        for name in ("objectives.yml", "alerts.yml")
+    }
+
+
+def groups() -> list[dict[str, Any]]:
+    """The groups of both files."""
+    return [group for told in files().values() for group in told]
 
 
 @cache
@@ -94,11 +99,10 @@ def _add(found: dict[tuple[str, str], Shown], look: Mapping[str, Any], test: str
 
 def unit_tests_of(group: str, folder: Path) -> str:
     """Run a group's unit tests. Raises: AssertionError with what promtool said."""
-    for name in ("objectives", "alerts"):
-        rules = yaml.safe_load((RULES / f"{name}.yml").read_text("utf-8"))
-        for one in rules["groups"]:
-            for rule in one["rules"]:
-                rule.pop("annotations", None)
-        (folder / f"{name}.yml").write_text(json.dumps(rules))
+    for name, told in files().items():
+        bare = [
+            {**one, "rules": [{**rule, "annotations": {}} for rule in one["rules"]]} for one in told
+        ]
+        (folder / name).write_text(json.dumps({"groups": bare}))
     shutil.copy(FOLDER / f"{group}.yml", folder)
     return promtool("test", "rules", str(folder / f"{group}.yml"))

@@ -1,4 +1,4 @@
-"""The dashboards as they lie in ``grafana/``: their panels, their queries, and what Grafana puts in.
+"""The dashboards as they lie in ``grafana/``: panels, queries, and what Grafana puts in.
 
 Owns: reading the files, walking them, and replacing Grafana's variables by values. Must not know:
 what is right about them.

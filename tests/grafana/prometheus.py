@@ -102,7 +102,7 @@ def running(folder: Path, config: Mapping[str, Any]) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         place = "{}:{}".format(*free.getsockname())
     command = [
-        program.path,
+        str(program.path),
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={place}",  # without it, every interface

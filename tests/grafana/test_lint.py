@@ -14,7 +14,10 @@ Json = dict[str, Any]
 
 # Of Grafana's identifiers of units those that are used here.
 UNITS = frozenset(
-    "none short percentunit s dateTimeFromNow bytes Bps reqps ops cpm currencyUSD".split()
+    {
+        *("none", "short", "percentunit", "s", "dateTimeFromNow", "bytes", "Bps"),
+        *("reqps", "ops", "cpm", "currencyUSD"),
+    }
 )
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GRID = 24
@@ -143,9 +146,9 @@ def silent(board: Json) -> Iterator[str]:
     """What is not there while nothing happens says so, in words."""
     for panel, target in asked(board):
         may_be_nothing = re.search(r"> 0\)?$|>= 0$", target["expr"]) is not None
-        if may_be_nothing and len(panel["targets"]) == 1:
-            if not panel["fieldConfig"]["defaults"].get("noValue"):
-                yield f"{panel['title']}: says nothing where there is nothing"
+        says = panel["fieldConfig"]["defaults"].get("noValue")
+        if may_be_nothing and len(panel["targets"]) == 1 and not says:
+            yield f"{panel['title']}: says nothing where there is nothing"
 
 
 def linked(board: Json) -> Iterator[str]:

@@ -22,26 +22,18 @@ def test_every_dashboard_has_a_source() -> None:
 
 def test_it_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
     shutil.copytree(FOLDER / "source", tmp_path / "grafana" / "source")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-            "import runpy; runpy.run_module('grafana.source', run_name='__main__')",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-S", "-E", "-B", "-m", "grafana.source"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    made = sorted(
-        path
-        for path in (tmp_path / "grafana").rglob("*.*")
-        if path.suffix != ".py" and path.suffix != ".pyc"
-    )
-    assert [path.name for path in made] == sorted(path.name for path in files())
-    assert (
-        "grafana/" not in (ROOT / "pyproject.toml").read_text("utf-8").partition("[tool.ruff]")[0]
-    )
+    for path, text in files().items():
+        assert (tmp_path / path.relative_to(ROOT)).read_text("utf-8") == text
+    assert len(done.stdout.splitlines()) == len(files())
+
+
+def test_a_file_that_was_changed_by_hand_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "grafana")
+    changed = tmp_path / "grafana" / "dashboards" / BOARDS[0].name
+    changed.write_text(changed.read_text("utf-8").replace("Charged", "Spent", 1), "utf-8")
+    command = [sys.executable, "-B", "-m", "grafana.source", "--check"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, f"grafana/dashboards/{changed.name}\n")
