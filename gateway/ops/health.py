@@ -5,12 +5,12 @@ Must not know: what is checked; a check is a name and a callable that says what 
 vendor is down is no reason to fail: all replicas would leave at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway.ops.bearer import shows
 from gateway.ops.ledger import Claim, claims
@@ -60,12 +60,16 @@ def _listing(findings: Mapping[str, str | None]) -> str:
 
 
 def operators_app(
-    checks: Mapping[str, Check], *, token: str | None = None, claim: Claim | None = None
+    checks: Mapping[str, Check],
+    *,
+    token: str | None = None,
+    claim: Claim | None = None,
+    more: Iterable[BaseRoute] = (),
 ) -> Starlette:
     """Build what the operators' listener serves.
 
     ``token`` guards the details of ``/readyz`` and what changes anything; ``claim`` is what a
-    claimed job is written down with, if it can be.
+    claimed job is written down with, if it can be; ``more`` are routes with guards of their own.
     """
     health = Health(checks, token=token)
     return Starlette(
@@ -73,5 +77,6 @@ def operators_app(
             Route("/livez", health.live, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
             *([claims(claim, token)] if claim is not None else []),
+            *more,
         ]
     )

@@ -17,7 +17,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpx": ("gateway.web",),
     "httpx_aiohttp": ("gateway.web",),
     "jinja2": ("gateway.ops.console",),
-    "prometheus_client": ("gateway.ops.metrics", "gateway.ops.exposition"),
+    "prometheus_client": ("gateway.ops.series", "gateway.ops.metrics", "gateway.ops.exposition"),
     "pybase64": ("gateway.openai",),
     "pydantic": ("gateway.config",),
     "pydantic_core": ("gateway.config",),
