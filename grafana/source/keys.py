@@ -92,7 +92,7 @@ def _over_time() -> Row:
                 (f"3600 * {rate('cost_usd_total', 'model, tier')}", "{{model}} {{tier}}"),
             ),
             columns(
-                "Charged for nothing",
+                "Charged for nothing, by reason",
                 "Ambiguous: a create whose answer was lost, and which was given up. Unclaimed: a"
                 " picture whose lifetime ended before somebody came for it. failed_not_refunded:"
                 " the vendor failed and kept the money. Alerts: MoneyBurnFast, MoneyBurnSlow.",
@@ -100,7 +100,7 @@ def _over_time() -> Row:
                 (gain("cost_unserved_usd_total", "reason", over="$__rate_interval"), "{{reason}}"),
             ),
             columns(
-                "Purchases prevented",
+                "Purchases prevented, by how",
                 "By how the request was known to be for something paid already.",
                 "short",
                 (gain("rejoins_total", "how", over="$__rate_interval"), "{{how}}"),

@@ -253,7 +253,7 @@ def _disk() -> Row:
         "Disk",
         (
             lines(
-                "Disk free",
+                "Disk free, over time",
                 "Room left where pictures lie. Alert: DiskLow, under 1 GB or where it will be"
                 " used up within hours.",
                 "bytes",

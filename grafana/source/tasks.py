@@ -167,7 +167,7 @@ def _creates() -> Row:
                 idle="Nothing had to be repeated",
             ),
             timeline(
-                "Breaker",
+                "Breaker, over time",
                 "Whether creates were held back because they fail anyway.",
                 (signs.breaker_state("upstream"), "{{upstream}}"),
                 signs.BREAKER,
@@ -326,7 +326,7 @@ def _account() -> Row:
                 (least("upstream_quota_remaining", "category"), "{{category}}"),
             ).sized(12),
             lines(
-                "Balance",
+                "Balance, over time",
                 "What the account holds, as last told.",
                 "currencyUSD",
                 (least("upstream_balance_usd", "upstream"), "{{upstream}}"),
