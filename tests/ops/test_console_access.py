@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
 from gateway.ops.acts import DrainAsked, PictureTried, SignedIn, SignedOut, SignInRefused
@@ -300,7 +299,5 @@ async def test_a_form_that_never_ends_is_not_waited_for(monkeypatch: pytest.Monk
         await browser.sign_in()
         kind = "application/x-www-form-urlencoded"
         headers = {"origin": ORIGIN, "content-type": kind}
-        answer: httpx.Response = await browser.client.post(
-            "/logout", content=dripping(), headers=headers
-        )
+        answer = await browser.client.post("/logout", content=dripping(), headers=headers)
         assert answer.status_code == 408
