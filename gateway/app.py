@@ -6,18 +6,19 @@ and stopping. Must not know: how any part works. Nothing here runs at import.
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from gateway.access.failures import Failures
-from gateway.access.keys import Keys
+from gateway.catalog import terms_of
 from gateway.clock import Clock
 from gateway.config.addresses import ledger_path
-from gateway.config.sections import Config, Model, Server
+from gateway.config.sections import Config, Ops, Server
 from gateway.events import JobClaimed
+from gateway.facts import Emit, InFlight
 from gateway.images.shelf import Shelf
 from gateway.images.workshop import Workshop
 from gateway.jobs.ages import Ages
@@ -34,32 +35,43 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
+from gateway.openai.insiders import Insider
 from gateway.openai.links import BaseUrls
 from gateway.openai.proxies import Proxies
 from gateway.openai.remote import RemotePictures
 from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
-from gateway.openai.terms import CurrentTerms, Terms
+from gateway.openai.terms import CurrentTerms
+from gateway.ops.bars import ROWS
+from gateway.ops.console import Console, Sources
+from gateway.ops.exposition import Exposition, metrics_route
+from gateway.ops.gauges import set_gauges
+from gateway.ops.guard import Guard
 from gateway.ops.health import operators_app
+from gateway.ops.lag import LagSampler
+from gateway.ops.metrics import Metrics, Names, Registry
 from gateway.ops.middleware import RequestContext
+from gateway.ops.playground import Playing
+from gateway.ops.recent import Recent
+from gateway.ops.watchers import Watchers
+from gateway.overview import VENDOR, Overview, Parts, Settings, uses_in
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
 from gateway.state.sqlite import SqliteStore
-from gateway.translate.model import QUALITIES, TIERS, ModelCard, Quality, SizePolicy, Tier
-from gateway.translate.money import Prices
-from gateway.translate.plan import Rules
+from gateway.upstream.balance import Balance
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.download import Bounds, Downloads
 from gateway.upstream.governor import Governor
+from gateway.upstream.quota import Listened, Quota
 from gateway.upstream.toapis import Toapis
 from gateway.upstream.uploads import Uploads
 from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
 
-Emit = Callable[[object], None]
-
+# It lies with the simulator, which draws with it; browsers may lack such letters as well.
+_FONT = Path(__file__).parent / "simulator" / "fonts" / "NotoSansCJKsc-subset.woff2"
 _SWEEP = 60.0
 _LAST_WORDS = 0.1  # until answers that were just decided upon are written
 
@@ -68,12 +80,21 @@ class Gateway:
     """Everything that lives while the gateway serves.
 
     ``clients`` and ``operators`` are ASGI apps; they answer between ``start`` and ``stop``.
-    ``emit`` is given every fact that is told, and must neither block nor raise.
+    ``emit`` is given every fact that is told, and must neither block nor raise. ``drain_asked`` is
+    set when an operator wants the process to stop.
     """
 
     def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
         self._clock = clock
+        self.watchers = emit = Watchers(emit)
+        registry = Registry()
+        self.metrics = Metrics(registry, names(config), clock)
+        self.watchers.add(self.metrics.observe)
+        self._recent = Recent(clock)
+        self.watchers.add(self._recent)
+        self.drain_asked = asyncio.Event()
         self.board = Board()
+        self.in_flight = InFlight()
         self._store = _store(config, clock, emit)
         section = config.joins
         self._ages = Ages(clock, max(section.failures, section.orphans, section.delivered))
@@ -100,7 +121,9 @@ class Gateway:
             clock,
             self._journal.announce,
         )
-        self._upstream = Toapis(config.upstream, self._outgoing, clock)
+        self._quota = Quota(clock)
+        self._upstream = Toapis(config.upstream, Listened(self._outgoing, self._quota), clock)
+        self._balance = Balance(config.upstream, self._outgoing, clock)
         self._poller = Poller(
             self._upstream,
             self._governor,
@@ -112,15 +135,16 @@ class Gateway:
         self._make_runner(config, clock)
         self.terms = CurrentTerms(terms_of(config))
         self.clients = self._clients(config, clock, emit)
-        token = config.ops.token.get_secret_value() if config.ops.token else None
-        checks = {
+        self._checks = {
             "loops": self._loops_reason,
             "ledger": lambda: self._store.trouble,
             "draining": self._draining_reason,
         }
-        self.operators = operators_app(checks, token=token, claim=self.claim)
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
+        self.overview = self._overview(config, clock)
+        self._console = self._built_console(config, clock)
+        self.operators = self._operators(config, registry)
 
     async def start(self) -> None:
         """Take up ledger, shelf and unfinished jobs, set the loops going; then callers may come.
@@ -131,11 +155,16 @@ class Gateway:
         await self._store.open()
         await self._shelf.open(await self._store.claimed())
         await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
-        self._loops = (
-            asyncio.create_task(self._poller.run(), name="poller"),
-            asyncio.create_task(self._shelf.keep_swept(_SWEEP), name="shelf"),
-            asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
-        )
+        await self.overview.refresh()
+        loops = {
+            "poller": self._poller.run(),
+            "shelf": self._shelf.keep_swept(_SWEEP),
+            "housekeeping": self._housekeeping.run(),
+            "overview": self.overview.run(),
+            "lag": LagSampler(self._clock, self.metrics.lag.observe).run(),
+            **({"balance": self._balance.run()} if self._balance.asked else {}),
+        }
+        self._loops = tuple(asyncio.create_task(run, name=name) for name, run in loops.items())
         await self._recovery.recover()
 
     def reload(self, config: Config) -> None:
@@ -144,6 +173,8 @@ class Gateway:
         Only what ``terms_of`` reads is put in force: the rest must be as it was at the start.
         """
         self.terms.now = terms_of(config)
+        self.metrics.extend(config.models, (key.name for key in config.keys))
+        self.overview.reload(config.keys)
 
     def announce_drain(self) -> None:
         """Say that the process is about to stop: ``/readyz`` fails, and all is served as before."""
@@ -162,9 +193,12 @@ class Gateway:
             await self._runner.abort()
             await self._clock.sleep(_LAST_WORDS)
             raise
+        finally:
+            self._console.close()
 
     async def stop(self) -> None:
         """Leave off the jobs, end the loops and every connection, in a bounded time."""
+        self._console.close()
         await self._runner.abort()
         await self._queue.close()
         for loop in self._loops:
@@ -188,8 +222,8 @@ class Gateway:
     def _make_runner(self, config: Config, clock: Clock) -> None:
         section, drain = config.upstream, config.drain
         asker = Asker(self._upstream, self._governor, clock, section.settle_time)
-        budget = RetryBudget(section.retry_share, clock)
-        breaker = Breaker(section.breaker, clock, self._journal.announce)
+        self._budget = budget = RetryBudget(section.retry_share, clock)
+        self._breaker = breaker = Breaker(section.breaker, clock, self._journal.announce)
         least = self._poller.experience.least
         restraint = Restraint(self._governor, self._queue, least, breaker, budget)
         creator = Creator(self._upstream, restraint, self._journal, self.board, clock, section)
@@ -235,13 +269,71 @@ class Gateway:
             deadlines=config.upstream.deadlines,
             clock=clock,
         )
-        context = Middleware(RequestContext, clock=clock, emit=emit)
+        context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         return clients_app(desk, outer=[context])
 
     def _admission(self, section: Server, clock: Clock) -> Admission:
         failures = Failures(section.failed_auth_per_minute, clock)
         proxies = Proxies(section.trusted_proxies)
         return Admission(self.terms, self._reception, failures, proxies, clock)
+
+    def _overview(self, config: Config, clock: Clock) -> Overview:
+        parts = Parts(
+            board=self.board,
+            in_flight=self.in_flight,
+            queue=self._queue,
+            experience=self._poller.experience,
+            breaker=self._breaker,
+            governor=self._governor,
+            budget=self._budget,
+            quota=self._quota,
+            balance=self._balance,
+            store=self._store,
+            shelf=self._shelf,
+            checks=self._checks,
+            draining=lambda: self._draining,
+            uses=partial(uses_in, ledger_path(config.state.url)),
+        )
+        settings = Settings(
+            upstream=config.upstream,
+            queue=config.queue,
+            images=config.images,
+            connections=config.server.bounds.connections,
+        )
+        return Overview(parts, settings, config.keys, clock, self.watchers)
+
+    def _operators(self, config: Config, registry: Registry) -> ASGIApp:
+        token = _operators_token(config.ops)
+        exposition = Exposition(registry, self.metrics, self._set_gauges)
+        return operators_app(
+            self._checks,
+            token=token,
+            claim=self.claim,
+            host=config.ops.host,
+            more=[metrics_route(exposition, token), *self._console.routes()],
+        )
+
+    def _built_console(self, config: Config, clock: Clock) -> Console:
+        host = f"{config.server.host}:{config.server.port}"
+        insider = Insider(self.clients, self.terms, clock, host)
+        playing = Playing(
+            play=insider.generate,
+            quote=insider.quote,
+            models=lambda: self.terms.now.rules.models,
+            lenient=config.server.compatibility == "lenient",
+        )
+        sources = Sources(
+            snapshot=lambda: self.overview.snapshot(most_jobs=ROWS),
+            keys=self.overview.keys,
+            recent=self._recent,
+            playing=playing,
+            drain=self.drain_asked.set,
+        )
+        guard = Guard(_operators_token(config.ops), config.ops.host, clock, self.watchers)
+        return Console(sources, guard, clock, self.watchers, _FONT)
+
+    def _set_gauges(self) -> None:
+        set_gauges(self.metrics, self.overview.snapshot(most_jobs=0))
 
     def _draining_reason(self) -> str | None:
         """Why nothing new should be sent here, if nothing should."""
@@ -255,60 +347,16 @@ class Gateway:
         return f"ended: {', '.join(stopped)}" if stopped else None
 
 
+def names(config: Config) -> Names:
+    """What labels of metrics say that only the configuration knows."""
+    keys = tuple(key.name for key in config.keys)
+    return Names(upstream=VENDOR, models=tuple(config.models), keys=keys)
+
+
+def _operators_token(section: Ops) -> str | None:
+    return section.token.get_secret_value() if section.token else None
+
+
 def _store(config: Config, clock: Clock, emit: Emit) -> Store:
     path = ledger_path(config.state.url)
     return MemoryStore(clock) if path is None else SqliteStore(path, config.state, clock, emit)
-
-
-def terms_of(config: Config) -> Terms:
-    """What may change while the gateway runs, from the sections that say it."""
-    return Terms(
-        keys=Keys(config.keys),
-        rules=rules(config),
-        prices=prices(config.models),
-        partial_results=config.requests.partial_results,
-    )
-
-
-def prices(models: Mapping[str, Model]) -> Prices:
-    """Every price that the models' sections tell."""
-    found: dict[tuple[str, Tier, Quality], int] = {}
-    for name, model in models.items():
-        for tier in TIERS:
-            listed = getattr(model.prices, f"tier_{tier}")
-            for quality in QUALITIES:
-                price = getattr(listed, quality)
-                if price is not None:
-                    found[name, tier, quality] = price
-    return found
-
-
-def rules(config: Config) -> Rules:
-    """The planner's rules, from the sections that say them."""
-    strict = config.server.compatibility == "strict"
-    sizes: SizePolicy = config.requests.sizes or ("strict" if strict else "exact")
-    delivery = config.requests.response_format
-    return Rules(
-        models={name: card(name, model) for name, model in config.models.items()},
-        default_model=config.requests.default_model,
-        unknown_models=config.requests.unknown_models,
-        sizes=sizes,
-        strict=strict,
-        delivery=None if delivery == "auto" else delivery,
-    )
-
-
-def card(name: str, model: Model) -> ModelCard:
-    """A model card from its section."""
-    return ModelCard(
-        name=name,
-        upstream_model=model.upstream_model,
-        aliases=model.aliases,
-        extended_sizes=model.extended_sizes,
-        max_images_per_task=model.max_images_per_task,
-        max_references=model.max_references,
-        max_prompt=model.max_prompt,
-        masks=model.masks,
-        backgrounds=model.backgrounds,
-        default_quality=model.default_quality,
-    )

@@ -210,6 +210,7 @@ class Stepped:
     about: About = field(default_factory=About)
     seconds: float = 0.0
     charged: int = 0
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

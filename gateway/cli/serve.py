@@ -18,14 +18,16 @@ from typing import ClassVar
 import click
 
 from gateway import __version__
-from gateway.app import Emit, Gateway
+from gateway.app import Gateway
 from gateway.cli.inherited import Inherited, taken_over_or_exit
 from gateway.cli.machine import folder, ledger
 from gateway.cli.options import EXIT_FAILED, config_option, exit_unfit, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.loader import Loaded, load
 from gateway.config.sections import Config, Ops, Server, ServerBounds
+from gateway.facts import Emit
 from gateway.ops.logs import Logs, configure
+from gateway.overview import Surroundings
 from gateway.reload import Reloader
 from gateway.server.framing import Application
 from gateway.server.listener import Listener, run_until_signal
@@ -72,7 +74,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """A signal came; ``jobs`` are under way, and for ``delay`` seconds more may be added."""
+    """A signal came, or an operator asked; for ``delay`` seconds more ``jobs`` may be added."""
 
     jobs: int
     delay: float
@@ -107,18 +109,20 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
     clock, config = SystemClock(), loaded.config
     logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
-    reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, logs.emit)
+    emit = gateway.watchers
+    reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, emit)
 
     async def announce() -> None:
         gateway.announce_drain()
-        logs.emit(Stopping(jobs=len(gateway.board.jobs()), delay=config.drain.delay))
+        emit(Stopping(jobs=len(gateway.board.jobs()), delay=config.drain.delay))
         await clock.sleep(config.drain.delay)
 
     begun = clock.monotonic()
-    listeners = _listeners(config, gateway, clock, logs.emit, given)
-    logs.emit(_started(config))
+    listeners = _listeners(config, gateway, clock, emit, given)
+    gateway.overview.around = _surroundings(listeners, reloader, logs)
+    emit(_started(config))
     if given.failpoints:
-        logs.emit(FailpointsArmed(script=given.failpoints))
+        emit(FailpointsArmed(script=given.failpoints))
     try:
         await gateway.start()
         # What start-up made is no garbage: to look through it again and again would stop the loop.
@@ -126,7 +130,11 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
         gc.freeze()
         async with _reloading(reloader):
             await run_until_signal(
-                listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain
+                listeners,
+                grace=GRACE,
+                on_signal=announce,
+                on_stop=gateway.drain,
+                asked=gateway.drain_asked,
             )
     except ListenError as error:
         click.echo(str(error), err=True)
@@ -136,7 +144,7 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
         return EXIT_FAILED
     finally:
         await gateway.stop()
-        logs.emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
+        emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
         logs.close()
     return 0
 
@@ -204,6 +212,16 @@ def _listeners(
         listener("clients", gateway.clients, config.server, given.clients),
         listener("operators", gateway.operators, config.ops, given.operators),
     ]
+
+
+def _surroundings(listeners: Sequence[Listener], reloader: Reloader, logs: Logs) -> Surroundings:
+    clients, operators = listeners
+    return Surroundings(
+        doors={"clients": clients, "operators": operators},
+        config=lambda: (reloader.successful, reloader.succeeded_at),
+        log_dropped=lambda: logs.dropped,
+        log_suppressed=lambda: int(getattr(logs, "suppressed", 0)),
+    )
 
 
 def _started(config: Config) -> Started:

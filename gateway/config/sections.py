@@ -154,6 +154,9 @@ class Upstream(Section):
     max_tasks: Whole = Field(
         default=100, ge=1, description="tasks at the vendor at once; more wait in the queue"
     )
+    balance_interval: Seconds = Field(
+        default=300, description="between two looks at the account's balance; 0: never"
+    )
     polling: Polling = Polling()
     deadlines: Deadlines = Deadlines()
     breaker: Breaker = Breaker()

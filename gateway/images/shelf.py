@@ -61,6 +61,11 @@ class Shelf:
             f"{self._reserved} reserved, {self._evictable} evictable)"
         )
 
+    @property
+    def used(self) -> int:
+        """Bytes of the pictures that lie there."""
+        return self._used
+
     async def open(self, claimed: Collection[str] = ()) -> None:
         """Make the folder, sweep what was left unfinished, and serve what is there.
 

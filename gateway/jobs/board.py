@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(slots=True)
 class LiveTask:
-    """A task under way; ``accepted_at`` is monotonic.
+    """A task under way; ``accepted_at`` is monotonic, ``progress`` in percent, as last told.
 
     ``marking`` says that it is being written down as sent, so that it may be sent any moment;
     ``reserved`` what it is to cost its key, in micro-dollars.
@@ -56,6 +56,7 @@ class LiveTask:
     spec: TaskSpec
     upstream_id: str | None = None
     accepted_at: float | None = None
+    progress: int | None = None
     marking: bool = False
     reserved: int = 0
     kept: list[Shelved] = field(default_factory=list)

@@ -96,6 +96,11 @@ class Queue:
         return len(self._entered)
 
     @property
+    def waiting(self) -> int:
+        """Tasks that wait for a turn."""
+        return len(self._lines)
+
+    @property
     def at_vendor(self) -> int:
         """Tasks that hold a slot."""
         return len(self._slots)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from gateway.events import State
+from gateway.events import FINAL, State
 from gateway.facts import Rejection, Whereabouts
 from gateway.notices import Answer
 
@@ -30,6 +30,16 @@ STATUSES = (
     *("200", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
     *("500", "502", "503", "504", OTHER),
 )
+
+# Which methods a route is asked by; whatever else is asked counts as ``other`` of both.
+REQUESTS = (
+    *((route, "POST") for route in ("generations", "edits", "variations")),
+    *((route, method) for route in ("generation", "models", "image") for method in ("GET", "HEAD")),
+    (OTHER, OTHER),
+)
+
+# States of tasks that are under way; in the others nothing more happens by itself.
+UNFINISHED = tuple(state.value for state in State if state not in FINAL)
 
 # What a label may say, where that is known to this table. The rest (model, key, upstream) comes
 # from the configuration, and is ``other`` where it does not stand there.
@@ -179,7 +189,7 @@ FAMILIES: tuple[Family, ...] = (
         "Tasks under way.",
         "upstream",
         "state",
-        state=("intent", "creating", "uncertain", "running", "collecting"),
+        state=UNFINISHED,
     ),
     _gauge("upstream_tasks_limit", "Tasks of ours that may be at the vendor.", "upstream"),
     _gauge(
@@ -235,7 +245,7 @@ FAMILIES: tuple[Family, ...] = (
         "ledger_recovered_total",
         "Tasks taken up from a process before.",
         "from",
-        **{"from": ("intent", "creating", "uncertain", "running", "collecting")},
+        **{"from": UNFINISHED},
     ),
     _counter(
         "ledger_reconciled_total",

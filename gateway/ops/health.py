@@ -5,7 +5,7 @@ Must not know: what is checked; a check is a name and a callable that says what 
 vendor is down is no reason to fail: all replicas would leave at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -65,12 +65,13 @@ def operators_app(
     token: str | None = None,
     claim: Claim | None = None,
     host: str = "127.0.0.1",
-    routes: Sequence[BaseRoute] = (),
+    more: Iterable[BaseRoute] = (),
 ) -> Starlette:
-    """Build what the operators' listener serves: probes, and ``routes`` of others.
+    """Build what the operators' listener serves: probes, and more.
 
     ``token`` guards the details of ``/readyz`` and what changes anything; ``claim`` is what a
-    claimed job is written down with, if it can be. ``host`` is what the listener listens on.
+    claimed job is written down with, if it can be; ``more`` are routes with guards of their own.
+    ``host`` is what the listener listens on.
     """
     health = Health(checks, token=token)
     return Starlette(
@@ -78,6 +79,6 @@ def operators_app(
             Route("/livez", health.live, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
             *([claims(claim, token, host)] if claim is not None else []),
-            *routes,
+            *more,
         ]
     )

@@ -1,6 +1,6 @@
 """Around every request: its id, its facts, the headers every response has, and the last resort.
 
-Owns: ``x-request-id`` and its kin, the count of requests in flight, one event at each request's
+Owns: ``x-request-id`` and its kin, which requests are in flight, one event at each request's
 end, and what is said when nobody else answered. Pure ASGI, so that hang-ups stay visible. Must
 not know: routes, keys, jobs; those write what they know into the facts.
 """
@@ -14,7 +14,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.clock import Clock
-from gateway.facts import Crashed, Emit, RequestEnded, RequestFacts, new_request_id
+from gateway.facts import (
+    Crashed,
+    Emit,
+    InFlight,
+    RequestEnded,
+    RequestFacts,
+    new_request_id,
+)
 
 _CLIENT_ID = 200  # characters kept of a client's own request id
 
@@ -26,7 +33,7 @@ class RequestContext:
     error page, which would otherwise answer a crash first, and not in OpenAI's envelope.
 
     The facts are at ``scope["state"]["facts"]`` (with Starlette: ``request.state.facts``).
-    ``in_flight`` is the number of requests being served.
+    Those being served are entered in ``in_flight``.
     """
 
     def __init__(
@@ -35,13 +42,14 @@ class RequestContext:
         *,
         clock: Clock,
         emit: Emit,
+        in_flight: InFlight,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
         self._app = app
         self._clock = clock
         self._emit = emit
+        self._in_flight = in_flight
         self._new_id = new_id
-        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; only cancellation is raised."""
@@ -51,7 +59,7 @@ class RequestContext:
         facts = RequestFacts(self._new_id(), client_request_id=_clients_own_id(scope))
         scope.setdefault("state", {})["facts"] = facts
         exchange = _Exchange(facts, self._clock, receive, send)
-        self.in_flight += 1
+        self._in_flight.enter(facts)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -61,11 +69,11 @@ class RequestContext:
             self._emit(Crashed(facts.request_id, type(error).__name__, text, facts.job_id))
             await exchange.apologize()
         finally:
-            self.in_flight -= 1
+            self._in_flight.leave(facts)
             self._emit(exchange.ended(scope["method"]))
 
     def __repr__(self) -> str:
-        return f"<RequestContext in_flight={self.in_flight}>"
+        return f"<RequestContext {self._in_flight!r}>"
 
 
 class _Exchange:

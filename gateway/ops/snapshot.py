@@ -98,8 +98,10 @@ class Figures:
 class Snapshot:
     """The process as it is. ``at`` and ``config_read_at`` are wall-clock seconds.
 
-    ``requests`` counts those in flight by route, ``connections`` by listener. ``findings`` is what
-    each check of ``/readyz`` found wrong.
+    ``requests`` counts those in flight by route, ``connections`` by listener, ``by_key`` the jobs
+    under way by key and ``by_state`` their tasks. ``jobs`` has those jobs, the oldest first, or
+    only so many of them as were asked for. ``findings`` is what each check of ``/readyz`` found
+    wrong.
     """
 
     at: float
@@ -113,6 +115,8 @@ class Snapshot:
     connections: Mapping[str, int]
     connections_limit: int
     connections_refused: int
+    by_key: Mapping[str, int]
+    by_state: Mapping[State, int]
     jobs: tuple[JobView, ...]
     queue: QueueView
     vendor: VendorView

@@ -25,13 +25,20 @@ class RetryBudget:
         """Count a call; its repetitions are not counted here."""
         self._calls.add()
 
+    @property
+    def left(self) -> float:
+        """What share of the repetitions allowed may still be made, from 0 to 1."""
+        return max(0.0, 1 - self._repeated.total() / self._allowed())
+
     def take(self) -> bool:
         """Take leave for one repetition; False where there have been enough."""
-        allowed = FLOOR + self._share * self._calls.total()
-        if self._repeated.total() + 1 > allowed:
+        if self._repeated.total() + 1 > self._allowed():
             return False
         self._repeated.add()
         return True
+
+    def _allowed(self) -> float:
+        return FLOOR + self._share * self._calls.total()
 
     def __repr__(self) -> str:
         return f"RetryBudget({self._repeated.total()} of {self._calls.total()} repeated)"

@@ -35,6 +35,12 @@ class Allowance:
         """Seconds between two turns."""
         return self._gap
 
+    @property
+    def left(self) -> float:
+        """Turns that could be taken at once."""
+        saved = self._clock.monotonic() - self._next
+        return 0.0 if saved < 0 else min(saved, self._slack) / self._gap + 1
+
     def take(self) -> bool:
         """Take a turn if it is there now; otherwise nothing."""
         now = self._clock.monotonic()

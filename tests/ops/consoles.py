@@ -54,7 +54,7 @@ class Stage:
         playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self.lenient)
         sources = Sources(self._take, self._keys, self.recent, playing, self._drain)
         self.console = Console(sources, self.guard, self.clock, self.facts.append)
-        self.app = operators_app({}, token=self.token, routes=self.console.routes())
+        self.app = operators_app({}, token=self.token, more=self.console.routes())
 
     def _take(self) -> Snapshot:
         self.snapshots += 1

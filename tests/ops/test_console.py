@@ -19,7 +19,7 @@ from gateway.ops.playground import shown
 from gateway.ops.templates import bind, element
 from gateway.simulator import pictures
 from tests.ops.consoles import ORIGIN, TOKEN, Answer, Browser, Stage, browsing
-from tests.ops.views import IDLE, job, key, task, with_vendor
+from tests.ops.views import IDLE, job, key, task, with_jobs, with_vendor
 
 MARKUP = "<script>alert('x')</script>\" onload=\"y"
 FORM = {"key": "studio", "model": "gpt-image-2", "size": "", "quality": "", "n": "1", "prompt": "a"}
@@ -96,9 +96,10 @@ async def page_of(stage: Stage) -> str:
 
 def busy() -> Stage:
     stage = Stage(
-        snapshot=replace(
+        snapshot=with_jobs(
             with_vendor(breaker="open"),
-            jobs=(job(1), job(2, task(State.INTENT, None), position=1, waiting=1)),
+            job(1),
+            job(2, task(State.INTENT, None), position=1, waiting=1),
         )
     )
     stage.recent(RequestEnded("req_1", "POST", 503, 1.0, 0, error_code="upstream_unavailable"))

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.facts import Crashed, RequestEnded, RequestFacts, new_request_id
+from gateway.facts import Crashed, InFlight, RequestEnded, RequestFacts, new_request_id
 from gateway.ops.middleware import RequestContext
 from gateway.translate.model import note
 
@@ -42,8 +42,13 @@ class Call:
         self.sent: list[Message] = []
         self.coming: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
         numbers = itertools.count(1)
+        self.in_flight = InFlight()
         self.context = RequestContext(
-            app, clock=self.clock, emit=self.events.append, new_id=lambda: f"req_{next(numbers)}"
+            app,
+            clock=self.clock,
+            emit=self.events.append,
+            in_flight=self.in_flight,
+            new_id=lambda: f"req_{next(numbers)}",
         )
 
     async def receive(self) -> Message:
@@ -130,7 +135,7 @@ async def test_the_facts_reach_the_last_event() -> None:
             notes=(adjusted,), phases={"parse": 0.5},
         )
     ]  # fmt: skip
-    assert call.context.in_flight == 0
+    assert len(call.in_flight) == 0
 
 
 async def test_requests_in_flight_are_counted() -> None:
@@ -142,8 +147,8 @@ async def test_requests_in_flight_are_counted() -> None:
 
     call = Call(counts)
     await call()
-    assert seen == ["<RequestContext in_flight=1>"]
-    assert call.context.in_flight == 0
+    assert seen == ["<RequestContext InFlight(1)>"]
+    assert len(call.in_flight) == 0
 
 
 async def test_a_crash_is_told_to_the_client_without_its_text() -> None:
@@ -265,7 +270,7 @@ async def test_cancellation_passes_and_is_counted_out() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert call.context.in_flight == 0
+    assert len(call.in_flight) == 0
     assert call.ended.status is None
 
 

@@ -14,7 +14,17 @@ from gateway.ops.bars import bar
 from gateway.ops.recent import Failure
 from gateway.ops.snapshot import JobView, KeyView, Snapshot
 from gateway.state.base import Standing
-from tests.ops.views import IDLE, NOW, job, key, task, with_figures, with_queue, with_vendor
+from tests.ops.views import (
+    IDLE,
+    NOW,
+    job,
+    key,
+    task,
+    with_figures,
+    with_jobs,
+    with_queue,
+    with_vendor,
+)
 
 
 def shown(snapshot: Snapshot = IDLE, *failures: Failure, **saved: int) -> Mapping[str, Any]:
@@ -24,7 +34,7 @@ def shown(snapshot: Snapshot = IDLE, *failures: Failure, **saved: int) -> Mappin
 
 
 def job_row(view: JobView) -> Mapping[str, Any]:
-    (row,) = shown(replace(IDLE, jobs=(view,)))["jobs"]["rows"]
+    (row,) = shown(with_jobs(IDLE, view))["jobs"]["rows"]
     return dict(row)
 
 
@@ -100,10 +110,12 @@ def test_a_job_that_nobody_waits_for_says_so() -> None:
 def test_a_waiting_job_says_where_it_stands() -> None:
     waiting = task(State.INTENT, None, upstream_id=None)
     row = job_row(job(1, waiting, position=3, waiting=12, expected=41.0))
-    assert (row["state"], row["wait"]) == ("intent", "3rd of 12, about 41 s")
+    assert (row["state"], row["wait"]) == ("intent", "3rd of 12, about 41 s to go")
     assert row["no_progress"]
     assert row["no_ids"]
     assert job_row(job(1, waiting, position=3, waiting=12))["wait"] == "3rd of 12"
+    assert job_row(job(1, expected=8.0))["wait"] == "about 8 s to go"
+    assert (job_row(job())["wait"], job_row(job())["no_wait"]) == ("", True)
 
 
 def test_tasks_of_one_job_are_told_together() -> None:
@@ -120,13 +132,13 @@ def test_a_vendors_nonsense_stays_within_the_bar(progress: int, told: int) -> No
 
 def test_what_is_uncertain_comes_first_and_loud() -> None:
     uncertain = job(9, task(State.UNCERTAIN, None, upstream_id=None))
-    values = shown(replace(IDLE, jobs=(job(1), job(2), uncertain)))
+    values = shown(with_jobs(IDLE, job(1), job(2), uncertain))
     assert [row["key"] for row in values["jobs"]["rows"]] == ["job_0009", "job_0001", "job_0002"]
     assert values["jobs"]["rows"][0]["tone"] == "bad"
 
 
 def test_no_more_rows_are_shown_than_a_page_can_bear() -> None:
-    values = shown(replace(IDLE, jobs=tuple(job(n) for n in range(203))))
+    values = shown(with_jobs(IDLE, *(job(n) for n in range(203))))
     assert len(values["jobs"]["rows"]) == 200
     assert values["jobs"]["more"] == "and 3 more jobs"
     assert values["tiles"]["jobs"] == "203"

@@ -7,7 +7,7 @@ import pytest
 from gateway.events import State
 from gateway.ops.snapshot import Snapshot
 from gateway.ops.troubles import troubles
-from tests.ops.views import IDLE, with_figures, with_queue, with_vendor
+from tests.ops.views import IDLE, job, task, with_figures, with_jobs, with_queue, with_vendor
 
 
 def keys_of(snapshot: Snapshot) -> list[str]:
@@ -30,6 +30,7 @@ def test_a_gateway_that_is_well_has_none() -> None:
         (with_vendor(balance=3.2), "balance", "warn"),
         (with_vendor(balance=0.0), "balance", "bad"),
         (with_figures(tasks={State.UNCERTAIN: 1}, oldest_uncertain=12.0), "uncertain", "bad"),
+        (with_jobs(IDLE, job(1, task(State.UNCERTAIN))), "uncertain", "bad"),
         (with_figures(disk_free=900_000_000), "disk", "bad"),
         (with_figures(shelf_bytes=9_000_000_000), "shelf", "warn"),
         (with_queue(requests=900), "queue", "warn"),

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from tests.repo.source import Module, imports
 
-BUILDERS = ("gateway.app", "gateway.cli", "gateway.config", "gateway.reload")
+BUILDERS = (
+    *("gateway.app", "gateway.catalog", "gateway.cli"),
+    *("gateway.config", "gateway.reload"),
+)
 READERS = ("gateway.config",)
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 

@@ -18,7 +18,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpx_aiohttp": ("gateway.web",),
     "jinja2": ("gateway.ops.templates",),
     "markupsafe": ("gateway.ops.templates",),
-    "prometheus_client": ("gateway.ops.metrics", "gateway.ops.exposition"),
+    "prometheus_client": ("gateway.ops.series", "gateway.ops.metrics", "gateway.ops.exposition"),
     "pybase64": ("gateway.openai",),
     "pydantic": ("gateway.config",),
     "pydantic_core": ("gateway.config",),

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.clock import SystemClock
-from gateway.facts import Crashed, RequestEnded
+from gateway.facts import Crashed, InFlight, RequestEnded
 from gateway.ops.middleware import RequestContext
 from tests.server.loopback import GET, POST, calling, serving, until
 
@@ -36,13 +36,16 @@ async def crashes(_: Request) -> Response:
 
 def wrapped() -> tuple[Starlette, list[Any]]:
     events: list[Any] = []
+    context = Middleware(
+        RequestContext, clock=SystemClock(), emit=events.append, in_flight=InFlight()
+    )
     app = Starlette(
         routes=[
             Route("/", reads, methods=["POST"]),
             Route("/a", breaks_off, methods=["GET"]),
             Route("/crash", crashes, methods=["GET"]),
         ],
-        middleware=[Middleware(RequestContext, clock=SystemClock(), emit=events.append)],
+        middleware=[context],
     )
     return app, events
 

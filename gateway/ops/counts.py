@@ -1,0 +1,279 @@
+"""What each event counts as.
+
+Owns: the tables from an event's class to what it adds: for requests, for tasks at the vendor, for
+the service's own parts. Must not know: who tells, which models and keys there are, how series are
+kept. A reader may run in any thread.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.events import (
+    Created,
+    CreateLost,
+    Found,
+    JobJoined,
+    JobRecovered,
+    LinkDead,
+    NotFound,
+    NotSent,
+    RecreateAllowed,
+    Refused,
+    Stepped,
+    Succeeded,
+    TaskFailed,
+    Throttled,
+    Vanished,
+)
+from gateway.facts import RequestEnded
+from gateway.notices import (
+    Asked,
+    CallRepeated,
+    LedgerCommitted,
+    LedgerFailed,
+    PictureFetched,
+    PictureRejected,
+    PurchaseUnclaimed,
+    TaskUnqueued,
+    TurnTaken,
+)
+from gateway.ops.families import OTHER, REQUESTS, UNFINISHED
+from gateway.ops.series import Histograms, Values
+
+Reader = Callable[[Any], None]
+"""Counts one event, of the class it is registered for."""
+
+_Counters = Mapping[str, Values]
+_Spreads = Mapping[str, Histograms]
+
+_PAIRS = frozenset(REQUESTS)
+_LEFT = 499  # what proxies log for a caller who left before there was a status
+_NOT_OURS = ("client", "queue", "upstream")  # phases of a request
+_LIMITS = {"rate_limit": "rate", "quota": "quota"}
+_GAVE_WAY = frozenset({"overdue", "put_off"})
+_ANSWERED = frozenset({"pending", "done", "failed", "unknown"})
+
+
+class RequestCounts:
+    """What callers asked, what they were told, and what became of it."""
+
+    def __init__(self, counters: _Counters, spreads: _Spreads, clock: Clock) -> None:
+        self._clock = clock
+        self._requests = counters["http_requests_total"]
+        self._durations = spreads["http_request_duration_seconds"]
+        self._overhead = spreads["overhead_seconds"]
+        self._received = spreads["http_request_body_bytes"]
+        self._sent = spreads["http_response_body_bytes"]
+        self._left = counters["client_disconnects_total"]
+        self._rejections = counters["rejections_total"]
+        self._images = counters["images_total"]
+        self._by_key = counters["key_requests_total"]
+        self._limits = counters["key_limit_hits_total"]
+        self._rejoins = counters["rejoins_total"]
+        self.readers: Mapping[type, Reader] = {RequestEnded: self._ended, JobJoined: self._joined}
+
+    def _ended(self, ended: RequestEnded) -> None:
+        route, status = ended.route or OTHER, _status(ended)
+        pair = (route, ended.method)
+        self._requests.at(*(pair if pair in _PAIRS else (OTHER, OTHER)), str(status)).add()
+        self._time(ended, route, status)
+        if ended.received:
+            self._received.at(route).observe(ended.received)
+        if ended.sent:
+            self._sent.at(route).observe(ended.sent)
+        if ended.left_early:
+            self._left.at(ended.waiting or "body").add()
+        elif ended.images:
+            self._images.at(ended.model or OTHER, ended.delivery or OTHER).add(ended.images)
+        if ended.rejection is not None:
+            self._rejections.at(ended.rejection).add()
+        if ended.key_name is not None:
+            self._by_key.at(ended.key_name, _outcome(ended, status)).add()
+            limit = _LIMITS.get(ended.rejection or "")
+            if limit is not None:
+                self._limits.at(ended.key_name, limit).add()
+
+    def _time(self, ended: RequestEnded, route: str, status: int) -> None:
+        at, exemplar = self._clock.wall(), {"request_id": ended.request_id}
+        took = ended.duration
+        self._durations.at(route, _class(status)).observe_of(took, exemplar, at)
+        if not ended.left_early and ended.status is not None:
+            phases = ended.phases
+            ours = max(0.0, took - sum(phases.get(phase, 0.0) for phase in _NOT_OURS))
+            self._overhead.at(route).observe_of(ours, exemplar, at)
+
+    def _joined(self, joined: JobJoined) -> None:
+        self._rejoins.at(joined.how).add()
+
+
+class TaskCounts:
+    """What is bought at the vendor, what it costs, and what comes of it."""
+
+    def __init__(self, counters: _Counters, spreads: _Spreads, upstream: str) -> None:
+        self._upstream = upstream
+        self._creates = counters["upstream_creates_total"]
+        self._create_times = spreads["upstream_create_seconds"]
+        self._task_times = spreads["upstream_task_seconds"]
+        self._lag = spreads["upstream_poll_lag_seconds"].at(upstream)
+        self._images = counters["key_images_total"]
+        self._key_cost = counters["key_cost_usd_total"]
+        self._cost = counters["cost_usd_total"]
+        self._unserved = counters["cost_unserved_usd_total"]
+        self._reconciled = counters["ledger_reconciled_total"]
+        self.readers: Mapping[type, Reader] = {
+            Stepped: self._stepped,
+            PurchaseUnclaimed: self._unclaimed,
+        }
+        self._steps: Mapping[type, Callable[[Stepped], None]] = {
+            Created: self._accepted,
+            Refused: lambda step: self._not_accepted(step, "refused"),
+            NotSent: lambda step: self._not_accepted(step, "not_sent"),
+            Throttled: lambda step: self._not_accepted(step, "throttled"),
+            CreateLost: lambda step: self._not_accepted(step, "ambiguous"),
+            Found: self._found,
+            NotFound: self._lost,
+            RecreateAllowed: lambda _: self._reconciled.at("recreated").add(),
+            Succeeded: self._succeeded,
+            TaskFailed: self._failed,
+            Vanished: self._not_refunded,
+            LinkDead: self._not_refunded,
+        }
+
+    def _stepped(self, step: Stepped) -> None:
+        about = step.about
+        if step.charged:
+            self._cost.at(about.model, about.tier).add(step.charged)
+            self._key_cost.at(about.key_name, about.model).add(step.charged)
+        reader = self._steps.get(type(step.event))
+        if reader is not None:
+            reader(step)
+
+    def _accepted(self, step: Stepped) -> None:
+        self._creates.at(self._upstream, step.about.model, "accepted").add()
+        seconds = step.event.seconds if isinstance(step.event, Created) else step.seconds
+        self._create_times.at(self._upstream, "accepted").observe(seconds)
+        self._bought(step)
+
+    def _not_accepted(self, step: Stepped, outcome: str) -> None:
+        self._creates.at(self._upstream, step.about.model, outcome).add()
+        self._create_times.at(self._upstream, outcome).observe(step.seconds)
+
+    def _found(self, step: Stepped) -> None:
+        self._reconciled.at("found").add()
+        self._bought(step)
+
+    def _bought(self, step: Stepped) -> None:
+        self._images.at(step.about.key_name, step.about.model).add(step.about.images)
+
+    def _lost(self, step: Stepped) -> None:
+        self._reconciled.at("lost").add()
+        self._unserved.at("ambiguous").add(step.cost)
+
+    def _succeeded(self, step: Stepped) -> None:
+        seconds = step.seconds
+        if isinstance(step.event, Succeeded):
+            seconds, done = step.event.seconds, step.event.completed_at
+            if done is not None:
+                self._lag.observe(max(0.0, step.event.at - done))
+        self._ended(step, seconds, "done")
+
+    def _failed(self, step: Stepped) -> None:
+        self._ended(step, step.seconds, "failed")
+        self._not_refunded(step)
+
+    def _ended(self, step: Stepped, seconds: float, outcome: str) -> None:
+        about = step.about
+        labels = (self._upstream, about.model, about.tier, about.quality, outcome)
+        self._task_times.at(*labels).observe(seconds)
+
+    def _not_refunded(self, step: Stepped) -> None:
+        self._unserved.at("failed_not_refunded").add(step.cost)
+
+    def _unclaimed(self, purchase: PurchaseUnclaimed) -> None:
+        self._unserved.at("unclaimed").add(purchase.cost)
+
+
+class ServiceCounts:
+    """What the service's own parts tell: queue, calls, pictures, ledger."""
+
+    def __init__(self, counters: _Counters, spreads: _Spreads, upstream: str) -> None:
+        self._upstream = upstream
+        self._wait = spreads["queue_wait_seconds"].at()
+        self._expired = counters["queue_expired_total"].at()
+        self._polls = counters["upstream_polls_total"]
+        self._poll_times = spreads["upstream_poll_seconds"]
+        self._retries = counters["upstream_retries_total"]
+        self._taken_up = counters["ledger_recovered_total"]
+        self._commits = spreads["ledger_commit_seconds"].at()
+        self._errors = counters["ledger_errors_total"]
+        self._sizes = spreads["image_bytes"].at()
+        self._fetches = spreads["image_fetch_seconds"].at()
+        self._unusable = counters["image_rejected_total"]
+        self.readers: Mapping[type, Reader] = {
+            TurnTaken: self._turn_taken,
+            TaskUnqueued: self._unqueued,
+            Asked: self._asked,
+            CallRepeated: self._repeated,
+            JobRecovered: self._recovered,
+            LedgerCommitted: self._committed,
+            LedgerFailed: self._ledger_failed,
+            PictureFetched: self._fetched,
+            PictureRejected: self._rejected,
+        }
+
+    def _turn_taken(self, turn: TurnTaken) -> None:
+        self._wait.observe(turn.seconds)
+
+    def _unqueued(self, unqueued: TaskUnqueued) -> None:
+        if unqueued.how in _GAVE_WAY:
+            self._expired.add()
+
+    def _asked(self, asked: Asked) -> None:
+        self._polls.at(self._upstream, asked.answer).add()
+        outcome = "answered" if asked.answer in _ANSWERED else "unanswered"
+        self._poll_times.at(self._upstream, outcome).observe(asked.seconds)
+
+    def _repeated(self, repeated: CallRepeated) -> None:
+        self._retries.at(self._upstream, repeated.op, repeated.reason).add()
+
+    def _recovered(self, recovered: JobRecovered) -> None:
+        for state in recovered.states:
+            if state in UNFINISHED:
+                self._taken_up.at(state).add()
+
+    def _committed(self, committed: LedgerCommitted) -> None:
+        self._commits.observe(committed.seconds)
+
+    def _ledger_failed(self, failed: LedgerFailed) -> None:
+        self._errors.at(failed.op).add()
+
+    def _fetched(self, fetched: PictureFetched) -> None:
+        self._sizes.observe(fetched.size)
+        self._fetches.observe(fetched.seconds)
+
+    def _rejected(self, rejected: PictureRejected) -> None:
+        self._unusable.at(rejected.reason).add()
+
+
+def _status(ended: RequestEnded) -> int:
+    """The status that was sent; where none was, the caller had left or we had."""
+    if ended.status is not None:
+        return ended.status
+    return _LEFT if ended.left_early else HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+
+def _class(status: int) -> str:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "5xx"
+    return "4xx" if status >= HTTPStatus.BAD_REQUEST else "2xx"
+
+
+def _outcome(ended: RequestEnded, status: int) -> str:
+    """What a key's request came to: ``left`` is the caller's doing, ``rejected`` bought nothing."""
+    if ended.left_early:
+        return "left"
+    if ended.rejection is not None:
+        return "rejected"
+    return "served" if status < HTTPStatus.BAD_REQUEST else "failed"

@@ -1,0 +1,113 @@
+"""``GET /metrics``: what is counted, as text for a scraper.
+
+Owns: the formats (the text format 0.0.4, and OpenMetrics for who asks for it: exemplars are there
+alone), compression, the operators' token, and that a scrape does not hold up the loop: the snapshot
+that gauges are set from is taken on it, all else is done in a thread. Must not know: what is in a
+snapshot, which families there are.
+"""
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.openmetrics import exposition as openmetrics_format
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.ops.bearer import shows
+from gateway.ops.metrics import Metrics
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_LEVEL = 1  # of compression: a tenth of the time, for a fifth more bytes
+_HEADERS = {"cache-control": "no-store", "vary": "accept, accept-encoding"}
+
+
+class Exposition:
+    """Makes the page. ``refresh`` sets the gauges, at once and on the loop.
+
+    One rendering runs at a time; who asks meanwhile for the same format gets the same page.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, metrics: Metrics, refresh: Callable[[], None]
+    ) -> None:
+        self._metrics = metrics
+        self._refresh = refresh
+        self._process = CollectorRegistry()
+        for collector in (
+            ProcessCollector(registry=self._process),
+            PlatformCollector(registry=self._process),
+            GCCollector(registry=self._process),
+        ):
+            registry.register(collector)
+        self._turn = asyncio.Lock()
+        self._under_way: dict[bool, asyncio.Task[bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Exposition {self._metrics!r}>"
+
+    async def page(self, *, openmetrics: bool) -> bytes:
+        """All that is counted, as of now."""
+        task = self._under_way.get(openmetrics)
+        if task is None:
+            task = asyncio.create_task(self._made(openmetrics=openmetrics), name="scrape")
+            self._under_way[openmetrics] = task
+            task.add_done_callback(lambda _: self._under_way.pop(openmetrics))
+        return await asyncio.shield(task)
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """Write it; this takes milliseconds, and reads files of the system's."""
+        own = [family.text(openmetrics=openmetrics) for family in self._metrics.families]
+        write = openmetrics_format.generate_latest if openmetrics else generate_latest
+        return "".join(own).encode() + write(self._process)
+
+    async def _made(self, *, openmetrics: bool) -> bytes:
+        async with self._turn:
+            self._refresh()
+            return await asyncio.to_thread(self.render, openmetrics=openmetrics)
+
+
+def metrics_route(exposition: Exposition, token: str | None) -> Route:
+    """The route a scraper asks; with a ``token`` it has to be shown."""
+
+    async def metrics(request: Request) -> Response:
+        """Answer 200 with the page, or 401."""
+        if not shows(request, token):
+            told = "the operators' token is needed"
+            headers = {"cache-control": "no-store", "www-authenticate": "Bearer"}
+            return PlainTextResponse(told, HTTPStatus.UNAUTHORIZED, headers=headers)
+        openmetrics = _accepts(request, "accept", "application/openmetrics-text")
+        page = await exposition.page(openmetrics=openmetrics)
+        headers = {**_HEADERS, "content-type": OPENMETRICS if openmetrics else TEXT}
+        if _accepts(request, "accept-encoding", "gzip"):
+            page = await asyncio.to_thread(partial(gzip.compress, page, _LEVEL, mtime=0))
+            headers["content-encoding"] = "gzip"
+        return Response(page, headers=headers)
+
+    return Route("/metrics", metrics, methods=["GET"])
+
+
+def _accepts(request: Request, header: str, wanted: str) -> bool:
+    """Whether a list of what is accepted names something, and does not rule it out."""
+    for listed in ",".join(request.headers.getlist(header)).split(","):
+        name, *parameters = (part.strip().lower() for part in listed.split(";"))
+        if name == wanted:
+            return not any(_is_zero(parameter) for parameter in parameters)
+    return False
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "q" and value.strip().rstrip("0") in {"", "0."}
