@@ -235,7 +235,9 @@ class Console:
             return said(HTTPStatus.BAD_REQUEST, f"nothing was done: type {_DRAIN} to confirm")
         self._emit(DrainAsked(by=visitor.name or ""))
         drain()
-        return redirect()
+        # Nobody may be there to be redirected to.
+        page = self._templates.get_template("drained.html")
+        return HTMLResponse(page.render(), headers=PAGE_HEADERS)
 
     # At the door
 

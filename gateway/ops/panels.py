@@ -308,7 +308,7 @@ def _holdings(snapshot: Snapshot) -> Values:
 def _traffic(snapshot: Snapshot) -> Values:
     clients = snapshot.connections.get("clients", 0)
     by_route = sorted(snapshot.requests.items(), key=lambda pair: -pair[1])
-    routes = ", ".join(f"{count(n)} {route or 'not yet known'}" for route, n in by_route if n)
+    routes = ", ".join(f"{route or 'not yet known'} {count(n)}" for route, n in by_route if n)
     return {
         "requests": count(sum(snapshot.requests.values())),
         "routes": routes,

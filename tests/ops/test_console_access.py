@@ -260,7 +260,8 @@ async def test_who_drains_is_in_the_log() -> None:
         refused = await browser.send("/drain", {"confirm": "yes"})
         assert (refused.status_code, stage.drained) == (400, 0)
         done = await browser.send("/drain", {"confirm": " Drain "})
-        assert (done.status_code, done.headers["location"]) == (303, "./")
+        assert done.status_code == 200
+        assert "Draining" in done.text
     assert stage.drained == 1
     (drain,), (came,) = stage.told(DrainAsked), stage.told(SignedIn)
     assert drain.by == came.by

@@ -189,7 +189,7 @@ def test_the_ledger_says_what_is_not_settled() -> None:
 def test_traffic_is_told_by_route() -> None:
     values = shown(replace(IDLE, requests={"generations": 3, None: 1, "models": 0}))
     assert values["traffic"]["requests"] == "4"
-    assert values["traffic"]["routes"] == "3 generations, 1 not yet known"
+    assert values["traffic"]["routes"] == "generations 3, not yet known 1"
     assert shown()["traffic"]["no_routes"]
 
 
