@@ -54,7 +54,8 @@ def ended(
 
 
 def stepped(event: TaskEvent, key: str = "studio") -> Stepped:
-    return Stepped(event=event, state=State.FAILED, about=About(key_name=key))
+    about = About(key_name=key, model="gpt-image-2", tier="1k", quality="high", images=1)
+    return Stepped(event=event, state=State.FAILED, about=about, seconds=1.0, charged=0)
 
 
 def lost(job: str = "job_1") -> Stepped:
