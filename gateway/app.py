@@ -16,7 +16,7 @@ from gateway.access.failures import Failures
 from gateway.catalog import terms_of
 from gateway.clock import Clock
 from gateway.config.addresses import ledger_path
-from gateway.config.sections import Config, Server
+from gateway.config.sections import Config, Ops, Server
 from gateway.events import JobClaimed
 from gateway.facts import Emit, InFlight
 from gateway.images.shelf import Shelf
@@ -35,6 +35,7 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
+from gateway.openai.insiders import Insider
 from gateway.openai.links import BaseUrls
 from gateway.openai.proxies import Proxies
 from gateway.openai.remote import RemotePictures
@@ -42,12 +43,17 @@ from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
 from gateway.openai.terms import CurrentTerms
+from gateway.ops.bars import ROWS
+from gateway.ops.console import Console, Sources
 from gateway.ops.exposition import Exposition, metrics_route
 from gateway.ops.gauges import set_gauges
+from gateway.ops.guard import Guard
 from gateway.ops.health import full, operators_app
 from gateway.ops.lag import LagSampler
 from gateway.ops.metrics import Metrics, Names, Registry
 from gateway.ops.middleware import RequestContext
+from gateway.ops.playground import Playing
+from gateway.ops.recent import Recent
 from gateway.ops.watchers import Watchers
 from gateway.overview import VENDOR, Overview, Parts, Settings, uses_in
 from gateway.state.base import Store
@@ -64,6 +70,8 @@ from gateway.upstream.uploads import Uploads
 from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
 
+# It lies with the simulator, which draws with it; browsers may lack such letters as well.
+_FONT = Path(__file__).parent / "simulator" / "fonts" / "NotoSansCJKsc-subset.woff2"
 _SWEEP = 60.0
 _LAST_WORDS = 0.1  # until answers that were just decided upon are written
 
@@ -72,7 +80,8 @@ class Gateway:
     """Everything that lives while the gateway serves.
 
     ``clients`` and ``operators`` are ASGI apps; they answer between ``start`` and ``stop``.
-    ``emit`` is given every fact that is told, and must neither block nor raise.
+    ``emit`` is given every fact that is told, and must neither block nor raise. ``drain_asked`` is
+    set when an operator wants the process to stop.
     """
 
     def __init__(self, config: Config, clock: Clock, emit: Emit) -> None:
@@ -81,6 +90,9 @@ class Gateway:
         registry = Registry()
         self.metrics = Metrics(registry, names(config))
         self.watchers.add(self.metrics.observe)
+        self._recent = Recent(clock)
+        self.watchers.add(self._recent)
+        self.drain_asked = asyncio.Event()
         self.board = Board()
         self.in_flight = InFlight()
         self._store = _store(config, clock, emit)
@@ -134,6 +146,7 @@ class Gateway:
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self.overview = self._overview(config, clock)
+        self._console = self._built_console(config, clock)
         self.operators = self._operators(config, registry)
 
     async def start(self) -> None:
@@ -183,9 +196,12 @@ class Gateway:
             await self._runner.abort()
             await self._clock.sleep(_LAST_WORDS)
             raise
+        finally:
+            self._console.close()
 
     async def stop(self) -> None:
         """Leave off the jobs, end the loops and every connection, in a bounded time."""
+        self._console.close()
         await self._runner.abort()
         await self._queue.close()
         for loop in self._loops:
@@ -292,7 +308,7 @@ class Gateway:
         return Overview(parts, settings, config.keys, clock, self.watchers)
 
     def _operators(self, config: Config, registry: Registry) -> ASGIApp:
-        token = config.ops.token.get_secret_value() if config.ops.token else None
+        token = _operators_token(config.ops)
         exposition = Exposition(registry, self._set_gauges)
         return operators_app(
             self._checks,
@@ -300,8 +316,27 @@ class Gateway:
             token=token,
             claim=self.claim,
             host=config.ops.host,
-            routes=[metrics_route(exposition, token)],
+            routes=[metrics_route(exposition, token), *self._console.routes()],
         )
+
+    def _built_console(self, config: Config, clock: Clock) -> Console:
+        host = f"{config.server.host}:{config.server.port}"
+        insider = Insider(self.clients, self.terms, clock, host)
+        playing = Playing(
+            play=insider.generate,
+            quote=insider.quote,
+            models=lambda: self.terms.now.rules.models,
+            lenient=config.server.compatibility == "lenient",
+        )
+        sources = Sources(
+            snapshot=lambda: self.overview.snapshot(most_jobs=ROWS),
+            keys=self.overview.keys,
+            recent=self._recent,
+            playing=playing,
+            drain=self.drain_asked.set,
+        )
+        guard = Guard(_operators_token(config.ops), config.ops.host, clock, self.watchers)
+        return Console(sources, guard, clock, self.watchers, _FONT)
 
     def _set_gauges(self) -> None:
         set_gauges(self.metrics, self.overview.snapshot(most_jobs=0))
@@ -322,6 +357,10 @@ def names(config: Config) -> Names:
     """What labels of metrics say that only the configuration knows."""
     keys = tuple(key.name for key in config.keys)
     return Names(upstream=VENDOR, models=tuple(config.models), keys=keys)
+
+
+def _operators_token(section: Ops) -> str | None:
+    return section.token.get_secret_value() if section.token else None
 
 
 def _store(config: Config, clock: Clock, emit: Emit) -> Store:

@@ -74,7 +74,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """A signal came; ``jobs`` are under way, and for ``delay`` seconds more may be added."""
+    """A signal came, or an operator asked; for ``delay`` seconds more ``jobs`` may be added."""
 
     jobs: int
     delay: float
@@ -130,7 +130,11 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
         gc.freeze()
         async with _reloading(reloader):
             await run_until_signal(
-                listeners, grace=GRACE, on_signal=announce, on_stop=gateway.drain
+                listeners,
+                grace=GRACE,
+                on_signal=announce,
+                on_stop=gateway.drain,
+                asked=gateway.drain_asked,
             )
     except ListenError as error:
         click.echo(str(error), err=True)

@@ -11,6 +11,7 @@ The page is whole without its script; with it, it is kept up to date by server-s
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -189,7 +190,7 @@ class Console:
         return self._turned_away(found)
 
     def _turned_away(self, refusal: Refusal) -> Response:
-        seconds = int(refusal.wait or 0) + 1
+        seconds = max(1, math.ceil(refusal.wait or 0))
         why = f"{refusal.why} Wait {seconds} s."
         after = {"retry-after": str(seconds)}
         return self._asks_for_token(why, HTTPStatus.TOO_MANY_REQUESTS, after)
@@ -234,7 +235,9 @@ class Console:
             return said(HTTPStatus.BAD_REQUEST, f"nothing was done: type {_DRAIN} to confirm")
         self._emit(DrainAsked(by=visitor.name or ""))
         drain()
-        return redirect()
+        # Nobody may be there to be redirected to.
+        page = self._templates.get_template("drained.html")
+        return HTMLResponse(page.render(), headers=PAGE_HEADERS)
 
     # At the door
 

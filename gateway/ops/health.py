@@ -103,7 +103,7 @@ def operators_app(
     host: str = "127.0.0.1",
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Build what the operators' listener serves: probes, and ``routes`` of others.
+    """Build what the operators' listener serves: probes, and more.
 
     ``token`` guards the details of probes and what changes anything; ``claim`` is what a claimed
     job is written down with, if it can be. ``host`` is what the listener listens on.

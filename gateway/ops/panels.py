@@ -19,7 +19,7 @@ from gateway.ops.snapshot import (
     TaskView,
     VendorView,
 )
-from gateway.ops.troubles import troubles
+from gateway.ops.troubles import troubles, uncertain_now
 from gateway.ops.wording import (
     ago,
     amount,
@@ -110,12 +110,10 @@ def _readiness(snapshot: Snapshot) -> tuple[str, Tone]:
 
 
 def _tiles(snapshot: Snapshot, saved: Mapping[str, int]) -> Values:
-    queue, jobs = snapshot.queue, snapshot.jobs
-    callers = sum(job.callers for job in jobs)
-    pictures = sum(job.n for job in jobs)
+    queue, jobs = snapshot.queue, snapshot.by_key
     return {
-        "jobs": count(len(jobs)),
-        "jobs_more": f"{counted(pictures, 'picture')} for {counted(callers, 'caller')}",
+        "jobs": count(sum(jobs.values())),
+        "jobs_more": f"of {counted(len(jobs), 'key')}" if jobs else "jobs of all keys",
         "waiting": count(queue.requests),
         "waiting_more": f"of {count(queue.most_requests)} that may",
         "vendor": count(queue.at_vendor),
@@ -134,7 +132,7 @@ def _jobs(snapshot: Snapshot) -> Values:
     shown = ordered[:ROWS]
     return {
         "rows": [_job(job, snapshot.at) for job in shown],
-        "more": more(len(ordered) - len(shown), "job"),
+        "more": more(sum(snapshot.by_key.values()) - len(shown), "job"),
         "none": not ordered,
         "some": bool(ordered),
     }
@@ -157,7 +155,7 @@ def _job(job: JobView, now: float) -> Values:
         "age": span(job.age),
         "began": f"began {moment(now - job.age)}",
         "wait": _wait(job),
-        "not_waiting": job.position is None,
+        "no_wait": job.position is None and job.expected is None,
         "callers": _callers(job.callers),
         "deserted": "calm" if job.callers == 0 else "",
         "ids": ", ".join(ids),
@@ -186,10 +184,12 @@ def _progress(tasks: Sequence[TaskView]) -> int | None:
 
 
 def _wait(job: JobView) -> str:
+    """Its place, if it waits for its turn, and how long it is going to take."""
+    left = "" if job.expected is None else f"about {span(job.expected)} to go"
     if job.position is None:
-        return ""
+        return left
     place = f"{ordinal(job.position)} of {count(job.waiting or job.position)}"
-    return place if job.expected is None else f"{place}, about {span(job.expected)}"
+    return f"{place}, {left}" if left else place
 
 
 def _callers(number: int) -> str:
@@ -283,7 +283,7 @@ def _saved(saved: Mapping[str, int]) -> Values:
 
 def _holdings(snapshot: Snapshot) -> Values:
     figures = snapshot.figures
-    uncertain, lost = (figures.tasks.get(state, 0) for state in (State.UNCERTAIN, State.LOST))
+    uncertain, lost = uncertain_now(snapshot), figures.tasks.get(State.LOST, 0)
     oldest = f", the oldest for {span(figures.oldest_uncertain)}" if uncertain else ""
     return {
         "uncertain": counted(uncertain, "task") + oldest,
@@ -308,7 +308,7 @@ def _holdings(snapshot: Snapshot) -> Values:
 def _traffic(snapshot: Snapshot) -> Values:
     clients = snapshot.connections.get("clients", 0)
     by_route = sorted(snapshot.requests.items(), key=lambda pair: -pair[1])
-    routes = ", ".join(f"{count(n)} {route or 'not yet known'}" for route, n in by_route if n)
+    routes = ", ".join(f"{route or 'not yet known'} {count(n)}" for route, n in by_route if n)
     return {
         "requests": count(sum(snapshot.requests.values())),
         "routes": routes,

@@ -182,7 +182,7 @@ class Playground:
 def read_form(form: Mapping[str, str]) -> Wanted:
     """The form's fields. Raises: Unusable."""
     number = form.get("n", "1")
-    if not number.isdecimal() or not 1 <= int(number[:3]) <= MOST_PICTURES:
+    if number not in map(str, range(1, MOST_PICTURES + 1)):
         raise Unusable(f"n is a number from 1 to {MOST_PICTURES}")
     if not form.get("key"):
         raise Unusable("a key has to be chosen")

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from gateway.ops.assets import FOLDER, Assets
 from gateway.ops.bars import Value
 
-_FILES = ("console.html", "login.html", "rows.html")
+_FILES = ("console.html", "drained.html", "login.html", "rows.html")
 
 
 def templates(assets: Assets) -> jinja2.Environment:

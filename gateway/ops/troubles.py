@@ -32,7 +32,7 @@ def troubles(snapshot: Snapshot) -> list[Trouble]:
     found = [
         *_of_readiness(snapshot),
         *_of_the_vendor(snapshot.vendor),
-        *_of_money(snapshot.figures),
+        *_of_money(snapshot),
         *_of_room(snapshot.figures),
         *_of_load(snapshot),
     ]
@@ -76,13 +76,19 @@ def _of_the_vendor(vendor: VendorView) -> Iterator[Trouble]:
         yield Trouble("balance", tone, text, "Top it up before requests fail.")
 
 
-def _of_money(figures: Figures) -> Iterator[Trouble]:
-    uncertain = figures.tasks.get(State.UNCERTAIN, 0)
+def uncertain_now(snapshot: Snapshot) -> int:
+    """Tasks perhaps bought: those under way, or what was counted in the ledger a while ago."""
+    counted_then = snapshot.figures.tasks.get(State.UNCERTAIN, 0)
+    return max(counted_then, snapshot.by_state.get(State.UNCERTAIN, 0))
+
+
+def _of_money(snapshot: Snapshot) -> Iterator[Trouble]:
+    uncertain = uncertain_now(snapshot)
     if uncertain:
+        oldest = snapshot.figures.oldest_uncertain
         text = f"{counted(uncertain, 'task')} perhaps bought: the answer to a create was lost"
-        do = (
-            f"The oldest for {span(figures.oldest_uncertain)}; looked up by itself, never repeated."
-        )
+        age = f"The oldest for {span(oldest)}; it" if oldest else "It"
+        do = f"{age} is looked up by our own id, and never sent again."
         yield Trouble("uncertain", "bad", text, do)
 
 

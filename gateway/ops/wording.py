@@ -66,7 +66,7 @@ def dollars(micro: int) -> str:
     value = micro / _MICRO
     if micro % _CENT == 0 or abs(micro) >= _MICRO:
         return f"${value:,.2f}"
-    return f"${value:,.4f}".rstrip("0")
+    return f"${value:.6f}".rstrip("0")
 
 
 def balance(usd: float | None) -> str:

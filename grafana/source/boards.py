@@ -108,7 +108,11 @@ def _variable(name: str, label: str, series: str) -> Json:
         "multi": True,
         "name": name,
         "options": [],
-        "query": {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
+        "query": {
+            "qryType": 1,
+            "query": query,
+            "refId": "PrometheusVariableQueryEditor-VariableQuery",
+        },
         "refresh": 2,
         "regex": "",
         "skipUrlSync": False,

@@ -53,6 +53,30 @@ def test_a_configured_token_is_somebodys() -> None:
     assert KEYS.identify(MADE.key, NOW).name == "lab"
 
 
+def test_a_key_can_be_had_by_its_name_while_one_of_its_credentials_is_good() -> None:
+    key = KEYS.named("lab", NOW)
+    assert (key.name, key.credential, key.max_tier) == ("lab", MADE.id, "2k")
+    for name, fault in (("closed", "disabled"), ("nobody", "unknown"), ("", "unknown")):
+        with pytest.raises(Unauthenticated) as caught:
+            KEYS.named(name, NOW)
+        assert (caught.value.reason, caught.value.key_name) == (fault, name)
+    rotated = Keys(
+        [
+            section(
+                name="rotated",
+                key="first-word",
+                expires="2027-01-31",
+                also=[{"key": "second-word", "expires": "2027-02-28"}],
+            )
+        ]
+    )
+    assert rotated.named("rotated", NOW).credential == "key"
+    assert rotated.named("rotated", NOW + 86_400).credential == "also[0]"
+    with pytest.raises(Unauthenticated, match="Incorrect") as caught:
+        rotated.named("rotated", NOW + 60 * 86_400)
+    assert caught.value.reason == "expired"
+
+
 def test_a_key_brings_along_what_it_may() -> None:
     key = KEYS.identify(MADE.key, NOW)
 

@@ -17,7 +17,7 @@ from gateway.cli.machine import SPARE_FILES
 from gateway.cli.serve import GRACE
 from gateway.config.loader import load
 from gateway.config.sections import Drain
-from tests.repo.container import last, steps
+from tests.deploy.container import last, steps
 from tests.repo.source import ROOT
 
 Json = dict[str, Any]

@@ -79,6 +79,18 @@ async def test_another_sites_page_cannot_claim(origin: str, status: int) -> None
     assert bool(claims.claimed) is (status == 204)
 
 
+@pytest.mark.parametrize(("token", "status"), [(None, 403), ("right", 204)])
+async def test_a_name_that_was_pointed_at_this_machine_cannot_claim(
+    token: str | None, status: int
+) -> None:
+    claims = Claims("job_a")
+    rebound = {"host": "evil.example:9464", "origin": "http://evil.example:9464"}
+    headers = {**JSON, **rebound, "authorization": "Bearer right"}
+    answer = await post(claims, headers, token=token)
+    assert answer.status_code == status
+    assert bool(claims.claimed) is (status == 204)
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [

@@ -1,5 +1,6 @@
 """Made-up snapshots of gateways that are idle, busy, or in trouble."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -100,6 +101,12 @@ def key(name: str = "studio", **more: Any) -> KeyView:
         "last_used": NOW - 3.0,
     }
     return KeyView(name=name, **{**settings, **more})
+
+
+def with_jobs(snapshot: Snapshot = IDLE, *jobs: JobView) -> Snapshot:
+    by_key = Counter(one.key_name for one in jobs)
+    by_state = Counter(each.state for one in jobs for each in one.tasks)
+    return replace(snapshot, jobs=jobs, by_key=by_key, by_state=by_state)
 
 
 def with_vendor(snapshot: Snapshot = IDLE, **changes: Any) -> Snapshot:

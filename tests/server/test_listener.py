@@ -194,6 +194,42 @@ async def test_a_listener_that_cannot_start_stops_those_that_did() -> None:
         assert repr(first).startswith("<Listener stopped")
 
 
+async def test_asking_from_within_stops_them_as_a_signal_does() -> None:
+    said: list[str] = []
+
+    async def on_signal() -> None:
+        said.append("heard")
+
+    async def on_stop() -> None:
+        said.append("stopping")
+
+    asked = asyncio.Event()
+    slow = Slow()
+    slow.go.set()
+    clients, _, running = await run_two(
+        slow, grace=5, on_signal=on_signal, on_stop=on_stop, asked=asked
+    )
+    async with calling(clients) as caller:
+        assert (await caller.ask(GET)).status == 200
+    assert not running.done()
+    asked.set()
+    await asyncio.wait_for(running, 2)
+    assert said == ["heard", "stopping"]
+
+
+async def test_after_asking_from_within_a_signal_hurries() -> None:
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    asked = asyncio.Event()
+    asked.set()
+    _, _, running = await run_two(Slow(), grace=5, on_signal=for_ever, asked=asked)
+    await pause(0.05)
+    assert not running.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 2)
+
+
 async def test_the_signals_are_given_back() -> None:
     _, _, running = await run_two(Slow(), grace=1)
     running.cancel()

@@ -136,6 +136,7 @@
     say("bad", `stale: no news since ${new Date(heard).toLocaleTimeString()}`);
   }, 1000);
 
+  document.getElementById("still").hidden = true;
   listen();
 
   // The playground

@@ -1,0 +1,123 @@
+"""The playground in a real browser: pictures that are seen, errors as clients get them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.ops.acts import PictureTried
+from tests.console.chromium import Window
+from tests.console.operated import Operated, operated
+
+SEEN = (
+    "(one) => one.complete && one.naturalWidth > 0 ? [one.naturalWidth, one.naturalHeight] : null"
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def asked(page: Page, gateway: Operated, **fields: str) -> None:
+    """Fill in the form by its labels, and send it."""
+    await page.goto(gateway.url)
+    await page.get_by_label("Prompt").fill(fields.pop("prompt", "a lighthouse"))
+    for label, value in fields.items():
+        await page.get_by_label(label.replace("_", " ").capitalize()).select_option(value)
+    await page.get_by_role("button", name=re.compile("^Make it")).click()
+
+
+async def test_a_picture_is_made_and_seen(chrome: Window, gateway: Operated) -> None:
+    gateway.stand.vendor_is(speed=1000)
+    page = await chrome.page()
+    await asked(page, gateway, prompt="灯塔", size="1536x864", quality="low", pictures="2")
+    played = page.locator("#played")
+    await expect(played.locator(".chip")).to_have_text("200 OK")
+    await expect(played.locator("img")).to_have_count(2)
+    for image in await played.locator("img").all():
+        await image.scroll_into_view_if_needed()
+        assert await image.evaluate(SEEN) == [1536, 864]
+        box = await image.bounding_box()
+        assert box is not None
+        assert abs(box["width"] / box["height"] - 16 / 9) < 0.02
+    headers = played.locator(".headers")
+    await expect(headers).to_contain_text("x-request-id")
+    await expect(headers).to_contain_text("x-gateway-task")
+    await expect(headers).to_contain_text("x-ratelimit-remaining-images")
+    text = await played.locator("pre").text_content()
+    told = json.loads(text or "")
+    assert re.search(r"… \(.+ [kM]B\)$", told["data"][0]["b64_json"])
+    assert (told["size"], len(told["data"])) == ("1536x864", 2)
+    await expect(played).to_contain_text(re.compile(r"\d\.\d s"))
+    (ended,) = gateway.stand.requests
+    assert (ended.key_name, ended.status) == ("studio", 200)
+    assert gateway.stand.images_bought == 2
+
+
+async def test_the_button_says_what_it_costs(chrome: Window, gateway: Operated) -> None:
+    page = await chrome.page()
+    await page.goto(gateway.url)
+    button = page.get_by_role("button", name=re.compile("^Make it"))
+    await expect(button).to_have_text("Make it: costs $0.17")
+    await page.get_by_label("Quality").select_option("low")
+    await page.get_by_label("Pictures").select_option("3")
+    await expect(button).to_have_text("Make it: costs $0.06")
+    assert gateway.stand.purchases == 0
+
+
+async def test_an_error_is_shown_as_clients_get_it(chrome: Window, tmp_path: Path) -> None:
+    key = {"name": "small", "key": "sk-igw-small-key", "max_quality": "low"}
+    async with operated(tmp_path, keys=[key]) as gateway:
+        page = await chrome.page()
+        await asked(page, gateway, quality="high")
+        played = page.locator("#played")
+        await expect(played.locator(".chip")).to_have_text("400 Bad Request")
+        await expect(played.locator("pre")).to_be_visible()
+        text = await played.locator("pre").text_content()
+        assert json.loads(text or "")["error"]["param"] == "quality"
+        await expect(played.locator("img")).to_have_count(0)
+        assert gateway.stand.purchases == 0
+
+
+async def test_a_second_answer_takes_the_place_of_the_first(
+    chrome: Window, gateway: Operated
+) -> None:
+    gateway.stand.vendor_is(speed=1000)
+    page = await chrome.page()
+    await asked(page, gateway)
+    await expect(page.locator("#played img")).to_have_count(1)
+    first = await page.locator("#played img").get_attribute("src")
+    await page.get_by_label("Prompt").fill("<b>another</b>")
+    await page.get_by_role("button", name=re.compile("^Make it")).click()
+    await expect(page.locator("#played img")).not_to_have_attribute("src", first or "")
+    assert await page.locator("#played img").evaluate(SEEN) == [1024, 1024]
+    assert await page.locator("#played b").count() == 0
+    tried = [fact for fact in gateway.stand.facts if isinstance(fact, PictureTried)]
+    assert [one.status for one in tried] == [200, 200]
+
+
+async def test_while_it_is_made_the_page_says_so_and_shows_the_job(
+    chrome: Window, gateway: Operated
+) -> None:
+    gateway.stand.vendor_is(speed=8)
+    page = await chrome.page()
+    await asked(page, gateway)
+    await expect(page.locator("#play-state")).to_contain_text("being made")
+    await expect(page.get_by_role("button", name=re.compile("^Make it"))).to_be_disabled()
+    await expect(page.locator("#jobs tbody tr")).to_contain_text("studio")
+    await expect(page.locator("#played img")).to_have_count(1, timeout=20_000)
+    await expect(page.get_by_role("button", name=re.compile("^Make it"))).to_be_enabled()
+
+
+async def test_without_scripts_a_picture_is_made_and_seen(
+    chrome: Window, gateway: Operated
+) -> None:
+    gateway.stand.vendor_is(speed=1000)
+    page = await chrome.page(java_script_enabled=False)
+    await asked(page, gateway)
+    image = page.locator("#played img")
+    await expect(image).to_be_visible()
+    box = await image.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    assert abs(box["width"] - box["height"]) < 2

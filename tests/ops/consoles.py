@@ -1,0 +1,119 @@
+"""A console on made-up sources, and a browser's manners without a browser."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from gateway.ops.console import Console, Sources
+from gateway.ops.guard import Guard
+from gateway.ops.health import operators_app
+from gateway.ops.playground import Playing
+from gateway.ops.recent import Recent
+from gateway.ops.snapshot import KeyView, Snapshot
+from gateway.translate.model import ImageRequest
+from tests.clocks import FakeClock
+from tests.ops.views import IDLE, key
+
+TOKEN = "the-operators-own-token"
+HOST = "127.0.0.1:9464"
+ORIGIN = f"http://{HOST}"
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = (("x-request-id", "req_1"), ("content-length", "9"))
+    body: bytes | None = b'{"data":[{"b64_json":"aGVsbG8="}],"output_format":"jpeg"}'
+
+
+@dataclass
+class Stage:
+    """What a console stands on, and what was done through it."""
+
+    token: str | None = None
+    snapshot: Snapshot = IDLE
+    keys: tuple[KeyView, ...] = (key(),)
+    answer: Answer = field(default_factory=Answer)
+    price: int | None = 170_000
+    clock: FakeClock = field(default_factory=FakeClock)
+    facts: list[Any] = field(default_factory=list)
+    played: list[tuple[str, bytes]] = field(default_factory=list)
+    quoted: list[ImageRequest] = field(default_factory=list)
+    drained: int = 0
+    snapshots: int = 0
+    host: str = "127.0.0.1"
+    lenient: bool = True
+
+    def __post_init__(self) -> None:
+        self.recent = Recent(self.clock)
+        self.guard = Guard(self.token, self.host, self.clock, self.facts.append)
+        playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self.lenient)
+        sources = Sources(self._take, self._keys, self.recent, playing, self._drain)
+        self.console = Console(sources, self.guard, self.clock, self.facts.append)
+        self.app = operators_app({}, token=self.token, routes=self.console.routes())
+
+    def _take(self) -> Snapshot:
+        self.snapshots += 1
+        return self.snapshot
+
+    async def _keys(self) -> tuple[KeyView, ...]:
+        return self.keys
+
+    async def _play(self, key_name: str, body: bytes) -> Answer:
+        self.played.append((key_name, body))
+        return self.answer
+
+    def _quote(self, _key_name: str, request: ImageRequest) -> int | None:
+        self.quoted.append(request)
+        return self.price
+
+    def _drain(self) -> None:
+        self.drained += 1
+
+    def told(self, kind: type) -> list[Any]:
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+
+class Browser:
+    """Follows redirects, keeps cookies, and sends forms with the token that stands in the page."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.page = ""
+
+    async def open(self, path: str = "/", **headers: str) -> httpx.Response:
+        answer = await self.client.get(path, headers=headers, follow_redirects=True)
+        self.page = answer.text
+        return answer
+
+    async def send(
+        self, path: str, fields: Mapping[str, str] | None = None, **headers: str | None
+    ) -> httpx.Response:
+        """A form of the page; ``None`` leaves a header out."""
+        form = {"csrf": self.csrf, **(fields or {})}
+        told = {"origin": ORIGIN, **headers}
+        sent = {name.replace("_", "-"): value for name, value in told.items() if value is not None}
+        return await self.client.post(path, data=form, headers=sent)
+
+    @property
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', self.page)
+        return found[1] if found else ""
+
+    async def sign_in(self, token: str = TOKEN) -> httpx.Response:
+        await self.open("/login")
+        answer = await self.send("/login", {"token": token})
+        if answer.status_code == 303:
+            await self.open()
+        return answer
+
+
+@asynccontextmanager
+async def browsing(stage: Stage, host: str = HOST) -> AsyncIterator[Browser]:
+    transport = httpx.ASGITransport(stage.app)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+        yield Browser(client)

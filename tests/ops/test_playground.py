@@ -1,0 +1,208 @@
+"""The playground's form, the request that becomes of it, and what is shown of its answer."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gateway.ops.playground import (
+    Playground,
+    Playing,
+    Unusable,
+    Wanted,
+    read_form,
+    shown,
+)
+from tests.clocks import FakeClock
+from tests.ops.consoles import Answer
+
+FORM = {
+    "key": "studio",
+    "model": "gpt-image-2",
+    "size": "1024x1024",
+    "quality": "low",
+    "n": "2",
+    "prompt": "a lighthouse, 灯塔",
+}
+PICTURE = b"iVBORw0KGgo" * 1_000
+
+
+def answer(body: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
+    told = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+    return Answer(status, headers, told)
+
+
+def test_a_form_becomes_the_request_that_a_client_would_send() -> None:
+    wanted = read_form(FORM)
+    assert json.loads(wanted.body(lenient=True)) == {
+        "model": "gpt-image-2",
+        "prompt": "a lighthouse, 灯塔",
+        "n": 2,
+        "size": "1024x1024",
+        "quality": "low",
+        "response_format": "b64_json",
+    }
+    assert "response_format" not in json.loads(wanted.body(lenient=False))
+
+
+def test_what_is_left_empty_is_left_out() -> None:
+    wanted = read_form({**FORM, "size": "", "quality": "", "prompt": ""})
+    assert json.loads(wanted.body(lenient=False)) == {"model": "gpt-image-2", "n": 2}
+    assert (wanted.request().size, wanted.request().quality) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": "0"},
+        {"n": "5"},
+        {"n": "many"},
+        {"n": "٣"},
+        {"n": "9" * 5_000},
+        {"n": "-1"},
+        {"n": ""},
+        {"key": ""},
+        {"prompt": "x" * 32_001},
+    ],
+)
+def test_what_our_page_does_not_send_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises(Unusable):
+        read_form({**FORM, **change})
+
+
+def test_a_picture_is_cut_out_of_the_json_and_kept_whole() -> None:
+    item = {"b64_json": PICTURE.decode()}
+    found = shown(answer({"data": [item, item], "output_format": "webp"}), 12.34)
+    assert found.pictures == (PICTURE, PICTURE)
+    assert found.media_type == "image/webp"
+    assert found.told["took"] == "12.3 s"
+    told = str(found.told["json"])
+    assert told.count("iVBORw0KGgoiVBORw0KGgoiVBORw0KGg… (11 kB)") == 2
+    assert len(told) < 300
+    sent = json.loads(found.as_json())
+    assert sent["pictures"][1] == {
+        "key": "1",
+        "src": f"data:image/webp;base64,{PICTURE.decode()}",
+        "alt": "Picture 2",
+    }
+    assert found.as_values()["pictures"] == sent["pictures"]
+
+
+def test_a_text_that_looks_like_a_picture_is_none() -> None:
+    text = '"b64_json":"aaaa" </script>'
+    found = shown(answer({"data": [{"b64_json": "aGk=", "revised_prompt": text}]}), 1)
+    assert found.pictures == (b"aGk=",)
+    assert json.loads(str(found.told["json"]))["data"][0]["revised_prompt"] == text
+    assert json.loads(found.as_json())["json"] == found.told["json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"data":[{"b64_json":"cut', '{"data":[{"b64_json":"cut'),
+        (b"\xff<html>", "\N{REPLACEMENT CHARACTER}<html>"),
+        (b"[1]", "[\n  1\n]"),
+        (b'{"output_format":"x/../y"}', '{\n  "output_format": "x/../y"\n}'),
+        (None, "The answer is too large to be shown here; it was made all the same."),
+    ],
+)
+def test_an_answer_that_is_no_picture_is_shown_as_it_is(body: bytes | None, text: str) -> None:
+    found = shown(Answer(200, (), body), 1)
+    assert found.told["json"] == text
+    assert (found.pictures, found.media_type) == ((), "image/png")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "tone"),
+    [(200, "200 OK", "good"), (429, "429 Too Many Requests", "bad"), (599, "599 ", "bad")],
+)
+def test_an_error_is_shown_as_clients_get_it(status: int, text: str, tone: str) -> None:
+    error = {"error": {"message": "no", "code": "x"}}
+    found = shown(answer(error, status), 1)
+    assert (found.told["status"], found.told["tone"]) == (text, tone)
+    assert json.loads(str(found.told["json"])) == error
+
+
+def test_of_the_headers_those_are_shown_that_are_ours() -> None:
+    headers = [
+        ("content-length", "5"),
+        ("x-request-id", "req_1"),
+        ("x-gateway-task", "tsk_1"),
+        ("x-ratelimit-remaining-images", "3"),
+        ("retry-after", "7"),
+        ("set-cookie", "a=b"),
+    ]
+    rows: Any = shown(answer({}, 200, *headers), 1).told["headers"]
+    assert [row["name"] for row in rows] == [
+        "x-request-id",
+        "x-gateway-task",
+        "x-ratelimit-remaining-images",
+        "retry-after",
+    ]
+    assert len({row["key"] for row in rows}) == 4
+
+
+async def test_few_run_at_once() -> None:
+    go = asyncio.Event()
+
+    async def play(_key: str, _body: bytes) -> Answer:
+        await go.wait()
+        return answer({})
+
+    playground = Playground(Playing(play, lambda *_: None, list), FakeClock())
+    wanted = Wanted("studio", "", "", "", 1, "a")
+    running = [asyncio.create_task(playground.play(wanted)) for _ in range(2)]
+    await FakeClock().sleep(0)
+    assert playground.is_full
+    assert repr(playground) == "<Playground running=2>"
+    go.set()
+    await asyncio.gather(*running)
+    assert not playground.is_full
+
+
+async def test_one_that_fails_leaves_its_place() -> None:
+    async def play(_key: str, _body: bytes) -> Answer:
+        raise RuntimeError("broken")
+
+    playground = Playground(Playing(play, lambda *_: None, list), FakeClock(), most=1)
+    with pytest.raises(RuntimeError):
+        await playground.play(Wanted("studio", "", "", "", 1, "a"))
+    assert not playground.is_full
+
+
+@pytest.mark.parametrize(("micro", "text"), [(None, "costs money"), (80_000, "costs $0.08")])
+def test_the_button_says_what_it_costs(micro: int | None, text: str) -> None:
+    async def play(_key: str, _body: bytes) -> Answer:
+        raise AssertionError("a price was asked for")
+
+    quoted: list[Any] = []
+
+    def quote(*asked: Any) -> int | None:
+        quoted.append(asked)
+        return micro
+
+    playground = Playground(Playing(play, quote, list), FakeClock())
+    assert playground.price(read_form(FORM)) == text
+    ((key_name, request),) = quoted
+    assert (key_name, request.n, request.size, request.kind) == (
+        "studio",
+        2,
+        "1024x1024",
+        "generation",
+    )
+
+
+def test_it_offers_the_vendors_sizes_by_tier() -> None:
+    async def play(_key: str, _body: bytes) -> Answer:
+        raise AssertionError("nobody pressed the button")
+
+    playground = Playground(Playing(play, lambda *_: None, lambda: ["a", "b"]), FakeClock())
+    choices: Any = playground.choices()
+    assert choices["models"] == ["a", "b"]
+    assert {one["tier"]: len(one["sizes"]) for one in choices["tiers"]} == {
+        "1k": 13,
+        "2k": 13,
+        "4k": 6,
+    }
+    assert choices["numbers"] == [1, 2, 3, 4]
