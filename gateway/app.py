@@ -102,38 +102,7 @@ class Gateway:
         self._spool = str(Path(config.images.folder) / "spool")
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
-        policy = Policy(
-            origins=frozenset({origin(config.upstream.base_url)}),
-            hosts=frozenset(config.images.fetch_from),
-            only_hosts=frozenset(config.upstream.result_hosts),
-        )
-        self._outgoing = Outgoing(config.upstream)
-        self._results = Files(config.upstream, policy)
-        bounds = Bounds(config.images.result, config.upstream.download_time)
-        self._downloads = Downloads(
-            self._results, policy, clock, bounds, tell=self._journal.announce
-        )
-        self._governor = Governor(
-            config.upstream.submit_per_second, config.upstream.query_per_second, clock
-        )
-        self._queue = Queue(
-            self._governor.submits,
-            config.queue,
-            config.upstream.max_tasks,
-            clock,
-            self._journal.announce,
-        )
-        self._quota = Quota(clock)
-        self._upstream = Toapis(config.upstream, Listened(self._outgoing, self._quota), clock)
-        self._balance = Balance(config.upstream, self._outgoing, clock)
-        self._poller = Poller(
-            self._upstream,
-            self._governor,
-            self._journal,
-            clock,
-            config.upstream.polling,
-            config.upstream.settle_time,
-        )
+        self._reach_vendor(config, clock)
         self._make_runner(config, clock)
         self.terms = CurrentTerms(terms_of(config))
         self.clients = self._clients(config, clock, emit)
@@ -221,6 +190,40 @@ class Gateway:
         for picture in row.pictures:
             self._shelf.delivered(picture.token)
         return True
+
+    def _reach_vendor(self, config: Config, clock: Clock) -> None:
+        policy = Policy(
+            origins=frozenset({origin(config.upstream.base_url)}),
+            hosts=frozenset(config.images.fetch_from),
+            only_hosts=frozenset(config.upstream.result_hosts),
+        )
+        self._outgoing = Outgoing(config.upstream)
+        self._results = Files(config.upstream, policy)
+        bounds = Bounds(config.images.result, config.upstream.download_time)
+        self._downloads = Downloads(
+            self._results, policy, clock, bounds, tell=self._journal.announce
+        )
+        self._governor = Governor(
+            config.upstream.submit_per_second, config.upstream.query_per_second, clock
+        )
+        self._queue = Queue(
+            self._governor.submits,
+            config.queue,
+            config.upstream.max_tasks,
+            clock,
+            self._journal.announce,
+        )
+        self._quota = Quota(clock)
+        self._upstream = Toapis(config.upstream, Listened(self._outgoing, self._quota), clock)
+        self._balance = Balance(config.upstream, self._outgoing, clock)
+        self._poller = Poller(
+            self._upstream,
+            self._governor,
+            self._journal,
+            clock,
+            config.upstream.polling,
+            config.upstream.settle_time,
+        )
 
     def _make_runner(self, config: Config, clock: Clock) -> None:
         section, drain = config.upstream, config.drain
