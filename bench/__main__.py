@@ -1,7 +1,7 @@
 import importlib
 import sys
 
-NAMES = ("picture_way", "completions", "ledger", "admission")
+NAMES = ("picture_way", "completions", "ledger", "admission", "metrics")
 
 
 def main() -> None:

@@ -180,6 +180,7 @@ class Overview:
         """
         parts, around, now = self._parts, self.around, self._clock.monotonic()
         jobs = parts.board.jobs()
+        tasks = [task for job in jobs for task in job.tasks]
         good, read_at = around.config()
         doors = around.doors
         return Snapshot(
@@ -194,11 +195,11 @@ class Overview:
             connections={name: door.connections_open for name, door in doors.items()},
             connections_limit=self._settings.connections,
             connections_refused=sum(door.connections_refused for door in doors.values()),
-            by_key=Counter(job.key_name for job in jobs),
-            by_state=Counter(task.entry.state for job in jobs for task in job.tasks),
+            by_key=Counter([job.key_name for job in jobs]),
+            by_state=_by_state(tasks),
             jobs=tuple(self._job(job, now) for job in islice(jobs, most_jobs)),
             queue=self._queue(),
-            vendor=self._vendor(jobs, now),
+            vendor=self._vendor(tasks, now),
             figures=self._figures,
             log_dropped=around.log_dropped(),
             log_suppressed=around.log_suppressed(),
@@ -219,14 +220,14 @@ class Overview:
             most_at_vendor=settings.upstream.max_tasks,
         )
 
-    def _vendor(self, jobs: Iterable[Job], now: float) -> VendorView:
+    def _vendor(self, tasks: Iterable[LiveTask], now: float) -> VendorView:
         parts, section = self._parts, self._settings.upstream
         submits, queries = parts.quota.left("submit"), parts.quota.left("query")
+        running = State.RUNNING
         begun = [
             task.accepted_at
-            for job in jobs
-            for task in job.tasks
-            if task.entry.state is State.RUNNING and task.accepted_at is not None
+            for task in tasks
+            if task.entry.state is running and task.accepted_at is not None
         ]
         return VendorView(
             name=VENDOR,
@@ -323,6 +324,12 @@ class Overview:
             shelf_bytes=shelf.used,
             shelf_limit=images.shelf,
         )
+
+
+def _by_state(tasks: Iterable[LiveTask]) -> Mapping[State, int]:
+    """How many are in which state. Members are slow to hash and compare, but there is one each."""
+    found = Counter([id(task.entry.state) for task in tasks])
+    return {state: found[id(state)] for state in State if id(state) in found}
 
 
 def _task(task: LiveTask, now: float) -> TaskView:

@@ -16,6 +16,9 @@ from gateway.ops.series import Distribution
 from tests.clocks import FakeClock
 
 NAMES = Names(upstream="toapis", models=("gpt-image-2",), keys=("studio", "batch"))
+TWENTY = Names(
+    upstream="toapis", models=("gpt-image-2",), keys=tuple(f"key-{one}" for one in range(20))
+)
 ABOUT = About(key_name="studio", model="gpt-image-2", tier="2k", quality="high", images=3)
 ENDED = RequestEnded(
     request_id="req_1",
@@ -66,6 +69,12 @@ def ours(metrics: Metrics) -> Mapping[str, float]:
             else:
                 found[short(kept.family.name, labels)] = series.get()
     return found
+
+
+def series(metrics: Metrics) -> int:
+    """How many there are as Prometheus counts them: each bucket is one."""
+    lines = "".join(family.text(openmetrics=False) for family in metrics.families)
+    return sum(not line.startswith("#") for line in lines.splitlines())
 
 
 def short(name: str, labels: Mapping[str, str]) -> str:

@@ -14,26 +14,27 @@ import gateway
 from gateway.events import Stepped
 from gateway.notices import LedgerCommitted
 from gateway.ops.families import FAMILIES, PREFIX, REQUESTS, ROUTES, VALUES, Family
-from gateway.ops.metrics import MOST_KEYS, Metrics, Names
+from gateway.ops.metrics import MOST_KEYS, Metrics
 from tests.clocks import FakeClock
 from tests.ops.counted import CASES
 from tests.ops.gauged import SHOWN
-from tests.ops.scraped import ABOUT, NAMES, counting, ended, families_of, moved, ours
+from tests.ops.scraped import (
+    ABOUT,
+    NAMES,
+    TWENTY,
+    counting,
+    ended,
+    families_of,
+    moved,
+    ours,
+    series,
+)
 
 BUILD = f"build_info{{python={platform.python_version()},version={gateway.__version__}}}"
-TWENTY = Names(
-    upstream="toapis", models=("gpt-image-2",), keys=tuple(f"key-{one}" for one in range(20))
-)
 
 
 def names_of_series(metrics: Metrics) -> set[str]:
     return set(ours(metrics))
-
-
-def series(metrics: Metrics) -> int:
-    """As Prometheus counts them: each bucket is one."""
-    lines = "".join(family.text(openmetrics=False) for family in metrics.families)
-    return sum(not line.startswith("#") for line in lines.splitlines())
 
 
 def disagreement(families: Sequence[Family]) -> set[str]:

@@ -34,6 +34,18 @@ def test_a_share_of_the_calls_may_be_repeated_and_ten_besides(
     assert repr(budget) == f"RetryBudget({allowed} of {calls} repeated)"
 
 
+def test_what_is_left_is_a_share_of_what_is_allowed() -> None:
+    budget = RetryBudget(0.2, FakeClock())
+    assert budget.left == 1
+    assert taken(budget, 5) == 5
+    assert budget.left == 0.5
+    assert taken(budget) == 5
+    assert budget.left == 0
+    for _ in range(50):
+        budget.called()
+    assert budget.left == 0.5
+
+
 def test_after_ten_seconds_calls_and_repetitions_are_forgotten() -> None:
     clock = FakeClock()
     budget = RetryBudget(0.5, clock)

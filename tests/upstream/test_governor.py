@@ -29,6 +29,23 @@ async def test_a_second_of_burst_then_the_rate() -> None:
         assert moment == pytest.approx(start + place * 0.2)
 
 
+async def test_what_is_left_is_what_could_be_taken_at_once() -> None:
+    for rate in (0.5, 5, 50):
+        clock = FakeClock()
+        allowance = Allowance(rate, clock)
+        for pause in (0.0, 0.05, 0.21, 1.0, 5.0):
+            clock.now += pause
+            left = allowance.left
+            taken = 0
+            while allowance.take():
+                taken += 1
+            assert taken <= left + 1e-6 < taken + 1 + 1e-6 * 2
+            assert allowance.left == 0
+        allowance.pause(3)
+        clock.now += 2.9
+        assert allowance.left == 0
+
+
 async def test_no_window_of_ten_seconds_holds_more_than_the_vendor_allows() -> None:
     clock = FakeClock()
     came = await moments(Allowance(5, clock), clock, 200)
