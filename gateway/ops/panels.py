@@ -113,7 +113,7 @@ def _tiles(snapshot: Snapshot, saved: Mapping[str, int]) -> Values:
     queue, jobs = snapshot.queue, snapshot.by_key
     return {
         "jobs": count(sum(jobs.values())),
-        "jobs_more": f"of {counted(len(jobs), 'key')}" if jobs else "jobs of all keys",
+        "jobs_more": f"jobs of {counted(len(jobs), 'key')}" if jobs else "jobs",
         "waiting": count(queue.requests),
         "waiting_more": f"of {count(queue.most_requests)} that may",
         "vendor": count(queue.at_vendor),
@@ -205,7 +205,8 @@ def _queue(queue: QueueView) -> Values:
     return {
         "requests": bar(queue.requests, queue.most_requests),
         "tasks": counted(queue.tasks, "task"),
-        "vendor": bar(queue.at_vendor, queue.most_at_vendor),
+        # That all places are taken is what a queue is for.
+        "vendor": {**bar(queue.at_vendor, queue.most_at_vendor), "tone": "good"},
     }
 
 

@@ -96,8 +96,10 @@ class Recent:
         if known is not None:  # what befell its job is told already
             name, failure = known
             if failure.job_id == ended.job_id:
-                told = replace(failure, request_id=ended.request_id, status=status)
-                self._failures[name] = told
+                key_name = failure.key_name or ended.key_name
+                self._failures[name] = replace(
+                    failure, request_id=ended.request_id, status=status, key_name=key_name
+                )
             return
         code = ended.error_code or str(status)
         advice = for_request(ended.error_code, status)

@@ -160,7 +160,7 @@ async def test_pressed_in_a_browser_it_ends_a_real_process_as_a_signal_would(
     chrome: Window, tmp_path: Path
 ) -> None:
     clock = SystemClock()
-    simulator = Simulator(Section(speed=1000), clock)
+    simulator = Simulator(Section(speed=1000.0), clock)
     vendor = Listener(simulator.app, host="127.0.0.1", port=0, bounds=ServerBounds(), clock=clock)
     await vendor.start()
     config = tmp_path / "config.yaml"

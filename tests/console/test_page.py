@@ -60,7 +60,7 @@ async def test_what_is_made_is_shown_as_it_goes(chrome: Window, gateway: Operate
     await expect(first.locator(".at-age")).not_to_have_text(age)
     await expect(page).to_have_title("3 in flight · image-gateway")
     await expect(page.locator(".tiles")).to_contain_text("In flight3")
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     assert chrome.record.paths.count("/") == 1  # all that without loading it again
 
 
@@ -120,7 +120,7 @@ async def test_a_create_whose_answer_was_lost_is_loud(chrome: Window, gateway: O
     lost = page.locator("#failures li").filter(has_text="create_lost")
     await expect(lost).to_contain_text("The answer to a create was lost: perhaps bought")
     gateway.stand.vendor_fails()
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     await expect(lost).to_contain_text("Over: nothing need be done.", timeout=20_000)
 
 
@@ -140,7 +140,7 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(
            .map((one) => one.outerHTML.slice(0, 80))"""
     )
     assert over == []
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
 
 
 async def test_in_the_dark_it_is_dark_and_can_be_read(chrome: Window, gateway: Operated) -> None:
@@ -174,7 +174,7 @@ async def test_without_scripts_it_is_a_page_of_the_moment(
     await expect(page.locator("#live")).to_contain_text("as of 20")
     await expect(page.get_by_text("load it again for news")).to_be_visible()
     await expect(page.locator("#keys tbody tr")).to_have_count(3)
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     assert "/events" not in chrome.record.paths
 
 
@@ -200,7 +200,7 @@ async def test_whatever_is_told_stays_text(chrome: Window, tmp_path: Path) -> No
         for one in (page, again):
             assert await one.locator("main img:not(template *), main b").count() == 0
             assert "taken" not in await one.title()
-        gateway.stand.vendor_is(speed=1000)
+        gateway.stand.vendor_is(speed=1000.0)
 
 
 async def test_by_keyboard_alone_everything_can_be_reached(

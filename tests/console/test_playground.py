@@ -28,7 +28,7 @@ async def asked(page: Page, gateway: Operated, **fields: str) -> None:
 
 
 async def test_a_picture_is_made_and_seen(chrome: Window, gateway: Operated) -> None:
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     page = await chrome.page()
     await asked(page, gateway, prompt="灯塔", size="1536x864", quality="low", pictures="2")
     played = page.locator("#played")
@@ -82,7 +82,7 @@ async def test_an_error_is_shown_as_clients_get_it(chrome: Window, tmp_path: Pat
 async def test_a_second_answer_takes_the_place_of_the_first(
     chrome: Window, gateway: Operated
 ) -> None:
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     page = await chrome.page()
     await asked(page, gateway)
     await expect(page.locator("#played img")).to_have_count(1)
@@ -112,7 +112,7 @@ async def test_while_it_is_made_the_page_says_so_and_shows_the_job(
 async def test_without_scripts_a_picture_is_made_and_seen(
     chrome: Window, gateway: Operated
 ) -> None:
-    gateway.stand.vendor_is(speed=1000)
+    gateway.stand.vendor_is(speed=1000.0)
     page = await chrome.page(java_script_enabled=False)
     await asked(page, gateway)
     image = page.locator("#played img")

@@ -155,7 +155,7 @@ def test_queue_and_vendor_are_told_with_their_bounds() -> None:
     )
     assert values["queue"]["requests"]["text"] == "3 of 1,000"
     assert values["queue"]["tasks"] == "1 task"
-    assert (values["queue"]["vendor"]["part"], values["queue"]["vendor"]["tone"]) == (1.0, "bad")
+    assert (values["queue"]["vendor"]["part"], values["queue"]["vendor"]["tone"]) == (1.0, "good")
     vendor = values["vendor"]
     assert vendor["submits"]["text"] == "1.2 left, 5 a second"
     assert (vendor["budget"]["text"], vendor["budget"]["tone"]) == ("10 %", "warn")

@@ -200,6 +200,13 @@ def test_nothing_that_was_said_is_kept(recent: Recent, fact: object) -> None:
     assert SECRET not in str(dataclasses.asdict(only(recent)))
 
 
+def test_whose_a_failure_was_may_be_known_later(recent: Recent) -> None:
+    recent(JobCrashed(job_id="job_1", error=RuntimeError()))
+    assert only(recent).key_name is None
+    recent(ended(500, "server_error", "job_1"))
+    assert only(recent).key_name == "studio"
+
+
 def test_a_crash_is_told_with_its_request(recent: Recent) -> None:
     recent(Crashed("req_7", "RuntimeError", "", job_id=None))
     recent(ended(500, "server_error", None, 7))
