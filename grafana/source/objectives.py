@@ -91,8 +91,8 @@ class Objective:
         return f"clamp_min(1 - (1 - ({self.met(over)})) / {self.budget:g}, 0)"
 
     def burn(self, window: str) -> str:
-        """PromQL of a panel: how many times faster than allowed the budget goes."""
-        return f"max({of(self.bad_share(window))}) / {self.budget:g}"
+        """PromQL of a panel: how many times faster than allowed the budget goes, if at all."""
+        return f"max({of(self.bad_share(window))} >= 0) / {self.budget:g}"
 
 
 def _rate(series: str) -> str:

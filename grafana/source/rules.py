@@ -24,7 +24,8 @@ def text() -> str:
 
 
 def _group(objective: Objective) -> Iterator[str]:
-    yield f"  - name: {objective.name}\n    rules:\n"
+    # Three days are a lot to look at: once a minute will do, however often others are looked at.
+    yield f"  - name: {objective.name}\n    interval: 1m\n    rules:\n"
     for name, query in objective.recorded().items():
         yield f"      - record: {name}\n" + _expression(query)
     for speed, severity, pairs in (("Fast", "page", FAST), ("Slow", "ticket", SLOW)):

@@ -5,7 +5,7 @@ they stand.
 """
 
 from grafana.source.panels import BAD, FAIR, GOOD, Panel, stat, text_above, words
-from grafana.source.promql import least, most
+from grafana.source.promql import fold, least, most, of
 
 YES_NO = words(v0=("no", BAD), v1=("yes", GOOD))
 BREAKER = words(v0=("closed", GOOD), v1=("probing", FAIR), v2=("open", BAD))
@@ -17,6 +17,11 @@ def breaker_state(by: str = "") -> str:
     is_open = most("upstream_breaker_state", by, 'state="open"')
     probing = most("upstream_breaker_state", by, 'state="half_open"')
     return f"2 * {is_open} + {probing}"
+
+
+def balance_known(by: str = "") -> str:
+    """PromQL: the smallest balance that is known; nothing where none is."""
+    return fold("min", f"{of('upstream_balance_usd')} >= 0", by)
 
 
 def breaker() -> Panel:
@@ -47,7 +52,7 @@ def balance() -> Panel:
         "Balance",
         "What the vendor's account holds, as it was last told. Alert: BalanceLow.",
         "currencyUSD",
-        least("upstream_balance_usd"),
+        balance_known(),
         steps=((None, BAD), (5, FAIR), (20, GOOD)),
         texts=[text_above(1e12, "unbounded")],
         idle="unknown",

@@ -329,7 +329,7 @@ def _account() -> Row:
                 "Balance, over time",
                 "What the account holds, as last told.",
                 "currencyUSD",
-                (least("upstream_balance_usd", "upstream"), "{{upstream}}"),
+                (signs.balance_known("upstream"), "{{upstream}}"),
                 idle="Unknown, or unbounded",
             ).sized(12),
         ),

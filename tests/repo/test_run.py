@@ -3,6 +3,7 @@
 The stand-ins make an environment in no time, fail on demand, and count how often they were needed.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,21 @@ def test_the_proofs_get_the_environment_of_the_tests_and_their_arguments(project
     done = project.run("prove", "--only", "R3")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f'[["--only", "R3"], "{project.root}"]\n'
+    assert project.installs() == ["requirements-dev.lock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "given"),
+    [(["--check"], "grafana/source", ["--check"]), (["--show"], "tests/grafana", [])],
+)
+def test_the_dashboards_are_written_or_shown(
+    project: Project, arguments: list[str], module: str, given: list[str]
+) -> None:
+    (project.root / module).mkdir(parents=True)
+    (project.root / module / "__main__.py").write_text(GATEWAY)
+    done = project.run("dashboards", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [given, str(project.root)]
     assert project.installs() == ["requirements-dev.lock"]
 
 
