@@ -19,7 +19,11 @@ from tests.console.operated import LAB_KEY, TOKEN, Operated, operated
 from tests.e2e.stand import KEY
 
 _FOLDER = Path("data/screenshots")
-_UPSTREAM: dict[str, Any] = {"max_tasks": 8, "breaker": {"least": 3, "window": 4}, "connect_time": 1.0}
+_UPSTREAM: dict[str, Any] = {
+    "max_tasks": 8,
+    "breaker": {"least": 3, "window": 4},
+    "connect_time": 1.0,
+}
 _PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},
     "device_scale_factor": 2,
@@ -69,7 +73,7 @@ async def _playground(gateway: Operated, page: Page) -> None:
 
 
 def _codes(gateway: Operated) -> set[str]:
-    return {failure.code for failure in gateway.stand.gateway._recent.failures()}
+    return {failure.code for failure in gateway.stand.gateway.recent.failures()}
 
 
 SCENES: tuple[tuple[str, Scene, dict[str, Any]], ...] = (
