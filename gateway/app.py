@@ -90,9 +90,6 @@ class Gateway:
         registry = Registry()
         self.metrics = Metrics(registry, names(config))
         self.watchers.add(self.metrics.observe)
-        self._recent = Recent(clock)
-        self.watchers.add(self._recent)
-        self.drain_asked = asyncio.Event()
         self.board = Board()
         self.in_flight = InFlight()
         self._store = _store(config, clock, emit)
@@ -323,6 +320,9 @@ class Gateway:
         )
 
     def _built_console(self, config: Config, clock: Clock) -> Console:
+        self.drain_asked = asyncio.Event()
+        self.recent = Recent(clock)
+        self.watchers.add(self.recent)
         host = f"{config.server.host}:{config.server.port}"
         insider = Insider(self.clients, self.terms, clock, host)
         playing = Playing(
@@ -334,7 +334,7 @@ class Gateway:
         sources = Sources(
             snapshot=lambda: self.overview.snapshot(most_jobs=ROWS),
             keys=self.overview.keys,
-            recent=self._recent,
+            recent=self.recent,
             playing=playing,
             drain=self.drain_asked.set,
         )

@@ -73,7 +73,7 @@ async def _playground(gateway: Operated, page: Page) -> None:
 
 
 def _codes(gateway: Operated) -> set[str]:
-    return {failure.code for failure in gateway.stand.gateway._recent.failures()}
+    return {failure.code for failure in gateway.stand.gateway.recent.failures()}
 
 
 SCENES: tuple[tuple[str, Scene, dict[str, Any]], ...] = (

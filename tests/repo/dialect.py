@@ -15,6 +15,7 @@ from gateway import events as gateway_events
 from gateway.cli import serve
 from gateway.images.measure import Code
 from gateway.openai.responses import TABLE, row_for
+from gateway.ops import acts
 from gateway.ops.plain import shape
 from gateway.server import framing
 from gateway.server.transport import Refusal
@@ -106,7 +107,12 @@ def _is_fact_of(kind: object, module: ModuleType) -> bool:
 def events() -> dict[str, str]:
     """The names of the log's lines, and how loud each is: empty where that varies."""
     from_parts: list[type] = [facts.RequestEnded, facts.Crashed]
-    from_serve: list[type] = [kind for kind in vars(serve).values() if _is_fact_of(kind, serve)]
+    from_serve: list[type] = [
+        kind
+        for module in (serve, acts)
+        for kind in vars(module).values()
+        if _is_fact_of(kind, module)
+    ]
     of_tasks = [
         kind
         for kind in (*vars(gateway_events).values(), *vars(notices).values())
