@@ -161,8 +161,8 @@ async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
     facts: list[object] = []
     settings = config(folder, vendor.url, changes, _SCALE * pace)
     gateway = Gateway(settings, clock, _telling(facts, settings))
-    pages = OUTPUTS.answers(gateway.operators, "pages", pages=True)
-    gateway.operators = pages  # type: ignore[assignment]  # who asks it, asks an ASGI app
+    listened_to: Any = gateway
+    listened_to.operators = OUTPUTS.answers(gateway.operators, "pages", pages=True)
     answering = OUTPUTS.answers(gateway.clients, "answers")
     clients = _listener(answering, clock, settings.server.bounds)
     await clients.start()
