@@ -7,13 +7,13 @@ operators' pages; what programs print; the logs of child processes, found by the
 """
 
 import itertools
-import json
 import os
 import threading
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +24,7 @@ from gateway.ops.redaction import Redaction
 from tests.canaries import Hit, search
 
 _LOGS = (".log", ".out", "report.txt", "report.json")
-_MOST = 65_536  # bytes kept of one body
+_MOST = 2_000_000  # bytes kept of one body
 _ERRORS = 400
 
 
@@ -36,6 +36,31 @@ class _Hurried(SystemClock):
 
     def monotonic(self) -> float:
         return float(next(self._seconds))
+
+
+class _Answer:
+    """One answer on its way out, as it is read at the other end."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self._room = _MOST
+        self._unpacking: Any = None
+
+    def begun(self, message: Message) -> bytes:
+        """The head, in text."""
+        self.status = message["status"]
+        headers = list(message.get("headers", ()))
+        if (b"content-encoding", b"gzip") in headers:
+            self._unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        lines = [str(self.status).encode(), *(b": ".join(pair) for pair in headers)]
+        return b"\n".join(lines)
+
+    def more(self, data: bytes) -> bytes:
+        """A piece of the body, unpacked; of a very long one only the beginning."""
+        plain: bytes = data if self._unpacking is None else self._unpacking.decompress(data)
+        kept = plain[: self._room]
+        self._room -= len(kept)
+        return kept
 
 
 @dataclass(slots=True)
@@ -95,18 +120,13 @@ class Outputs:
         """The same application; heads of answers are kept, and bodies of errors or ``pages``."""
 
         async def kept(scope: Scope, receive: Receive, send: Send) -> None:
-            status, room = 0, _MOST
+            answer = _Answer()
 
             async def sent(message: Message) -> None:
-                nonlocal status, room
                 if message["type"] == "http.response.start":
-                    status = message["status"]
-                    pairs = [f"{name!r}: {value!r}" for name, value in message.get("headers", ())]
-                    self.keep(kind, json.dumps([status, *pairs]))
-                elif status >= _ERRORS or pages:
-                    body = message.get("body", b"")[:room]
-                    room -= len(body)
-                    self.keep(kind, body)
+                    self.keep(kind, answer.begun(message))
+                elif answer.status >= _ERRORS or pages:
+                    self.keep(kind, answer.more(message.get("body", b"")))
                 await send(message)
 
             await app(scope, receive, sent)

@@ -1,6 +1,7 @@
 """The search for planted secrets finds what there is to be found, and then the run fails."""
 
 import base64
+import gzip
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.facts import RequestEnded
@@ -78,9 +79,10 @@ async def test_what_is_kept_is_searched_whatever_it_is(elsewhere: Path) -> None:
     page = PlainTextResponse(f"5 {MARK}")
     wrong = PlainTextResponse(f"6 {MARK}", 404)
     shown = PlainTextResponse("no", headers={"x-7": MARK})
+    packed = Response(gzip.compress(f"8 {MARK}".encode()), headers={"content-encoding": "gzip"})
 
     async def app(path: str, *, pages: bool) -> None:
-        answers = {"page": page, "wrong": wrong, "shown": shown}
+        answers = {"page": page, "wrong": wrong, "shown": shown, "packed": packed}
         routes = [Route(f"/{name}", answer) for name, answer in answers.items()]
         kept = outputs.answers(Starlette(routes=routes), path, pages=pages)
         async with httpx.AsyncClient(
@@ -89,14 +91,15 @@ async def test_what_is_kept_is_searched_whatever_it_is(elsewhere: Path) -> None:
             await one.get(f"/{path}")
 
     await app("page", pages=True)
+    await app("packed", pages=True)
     await app("wrong", pages=False)
     await app("shown", pages=False)
     verdict = outputs.judge()
     places = sorted(Path(hit.place).name for hit in verdict.hits)
-    texts = [f"{name}.txt" for name in ("commands", "log", "page", "shown", "wrong")]
+    texts = [f"{name}.txt" for name in ("commands", "log", "packed", "page", "shown", "wrong")]
     assert places == sorted([*texts, "gateway-001.log"])
     assert verdict.sizes["log"] > 0
-    assert str(verdict).endswith("): 6 hits")
+    assert str(verdict).endswith("): 7 hits")
 
 
 async def test_a_picture_s_bytes_and_a_good_answer_s_body_are_not_kept(tmp_path: Path) -> None:

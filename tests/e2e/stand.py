@@ -161,6 +161,8 @@ async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
     facts: list[object] = []
     settings = config(folder, vendor.url, changes, _SCALE * pace)
     gateway = Gateway(settings, clock, _telling(facts, settings))
+    listened_to: Any = gateway
+    listened_to.operators = OUTPUTS.answers(gateway.operators, "pages", pages=True)
     answering = OUTPUTS.answers(gateway.clients, "answers")
     clients = _listener(answering, clock, settings.server.bounds)
     await clients.start()

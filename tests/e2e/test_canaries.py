@@ -63,8 +63,8 @@ async def wrong_ones(stand: Stand) -> None:
 
 async def operators(stand: Stand) -> list[str]:
     """What operators' pages say, with the token and without."""
-    app = OUTPUTS.answers(stand.gateway.operators, "pages", pages=True)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://o") as client:
+    transport = httpx.ASGITransport(stand.gateway.operators)
+    async with httpx.AsyncClient(transport=transport, base_url="http://operators") as client:
         answers = [
             await client.get(path, headers=headers)
             for path in ("/", "/livez", "/readyz?verbose", "/metrics", f"/{canaries.PROMPT}")

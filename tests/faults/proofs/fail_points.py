@@ -20,7 +20,7 @@ from tests.faults.users import Reply, User, using
 from tests.faults.wishes import Wish
 
 _SECONDS = 0.6
-_LANES = 3  # worlds side by side: a trial mostly waits
+_LANES = 4  # worlds side by side: a trial mostly waits
 _OFTEN = ("ledger.",)  # places a single wish comes by several times
 _MOST = 6  # as often, of those
 _START = "recovery."  # places a process comes by before it serves anybody

@@ -18,7 +18,7 @@ from tests.state.limits_deeds import Deed
 from tests.state.limits_drawn import CASES, played
 
 _WORKERS = 2
-_PIECE = 250
+_PIECE = 150
 _SEEDS_APART = 1_000_000
 
 
@@ -74,7 +74,7 @@ PROOFS = (
         promise="R17",
         name="limits_model",
         sentence="keys get exactly what their limits allow, whatever the wall clock does",
-        light=500,
+        light=300,
         full=60_000,
         run=run,
         part=10_000,

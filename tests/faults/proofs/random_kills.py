@@ -44,7 +44,7 @@ PROOFS = (
         "R3/R4",
         "random_kills",
         "Killed at random under forty users, no wish is bought twice and no purchase forgotten.",
-        light=6,
+        light=5,
         full=300,
         run=random_kills,
         part=60,
