@@ -228,14 +228,18 @@ class Overview:
             expected=self._expected(job, now),
         )
 
-    def _expected(self, job: Job, now: float) -> float:
-        """Seconds until a job is likely to end: its wait, and what its kind of task takes."""
+    def _expected(self, job: Job, now: float) -> float | None:
+        """Seconds until a job is likely to end: its wait, and what its kind of task takes.
+
+        None once it has taken longer than half of its kind do: then nobody can say.
+        """
         spec = job.tasks[0].spec
         typical = self._parts.experience.typical(spec.tier, spec.quality)
         if job.place is not None:
             return job.place.expected + typical
         begun = [task.accepted_at for task in job.tasks if task.accepted_at is not None]
-        return max(1.0, max(begun, default=now) + typical - now)
+        left = max(begun, default=now) + typical - now
+        return left if left > 0 else None
 
     async def _key(self, key: Key, now: float) -> KeyView:
         limits = key.limits
