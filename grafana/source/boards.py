@@ -16,7 +16,6 @@ OVERVIEW, TASKS, KEYS, RUNTIME = (
 TAG = "image-gateway"
 
 _ACROSS = 24
-_LABEL_VALUES = 1  # in the terms of Grafana's editor
 _RELOADED = "config_last_reload_success_timestamp_seconds"
 
 Row = tuple[str, Sequence[Json]]
@@ -109,7 +108,11 @@ def _variable(name: str, label: str, series: str) -> Json:
         "multi": True,
         "name": name,
         "options": [],
-        "query": {"qryType": _LABEL_VALUES, "query": query, "refId": "Variable"},
+        "query": {
+            "qryType": 1,
+            "query": query,
+            "refId": "PrometheusVariableQueryEditor-VariableQuery",
+        },
         "refresh": 2,
         "regex": "",
         "skipUrlSync": False,

@@ -110,6 +110,7 @@ def _process() -> Row:
                     for share, name in signs.QUANTILES
                 ),
                 steps=((None, GOOD), (0.25, BAD)),
+                idle="No process tells",
             ),
             lines(
                 "CPU",

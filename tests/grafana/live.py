@@ -8,7 +8,7 @@ import contextlib
 import math
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.ops.families import Family
@@ -29,7 +29,7 @@ class Live:
     stand: Stand
     start: float
     end: float
-    pages: dict[str, str]
+    pages: dict[str, str] = field(repr=False)
 
     @property
     def busy(self) -> str:

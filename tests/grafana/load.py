@@ -26,18 +26,20 @@ _SIGNS = {
     "running": 'upstream_tasks{state="running"',
     "collecting": 'upstream_tasks{state="collecting"',
     "queued": "queue_depth",
+    "ready": "ready",
     "open": 'upstream_breaker_state{state="open"',
 }
 
 # What the vendor does to tasks whose prompt has the word; always, if nothing else is said.
 _TROUBLE: tuple[Json, ...] = (
     {"where": "create", "kind": "bad_request", "match": "REFUSED"},
-    {"where": "create", "kind": "throttled", "match": "THROTTLED", "times": 3},
+    {"where": "create", "kind": "throttled", "match": "THROTTLED", "times": 1},
     {"where": "create", "kind": "cut", "match": "ANSWERLOST"},
     {"where": "create", "kind": "cut_before", "match": "NEVERSEEN"},
     {"where": "create", "kind": "stall_before", "seconds": 1.5, "match": "SLOWTAKEN"},
     {"where": "create", "kind": "failed", "match": "FAILS"},
     {"where": "create", "kind": "slow", "seconds": 2.0, "match": "TAKESTIME"},
+    {"where": "create", "kind": "slow", "seconds": 4.0, "match": "TAKESLONGER"},
     {"where": "create", "kind": "stuck", "match": "STUCK"},
     {"where": "status", "kind": "throttled", "match": "ASKEDOFTEN", "times": 2},
     {"where": "status", "kind": "bad_gateway", "match": "ASKEDDOWN", "times": 2},
@@ -99,6 +101,13 @@ class Callers:
         data = {"prompt": prompt, "size": "1024x768", "quality": "low"}
         await self.ask("POST", f"/v1/images/{path}", data=data, files=files)
 
+    async def knock(self, times: int) -> None:
+        """Ask for what there is not, again and again, faster than the log tells."""
+        with contextlib.suppress(httpx.HTTPError):
+            async with self._client() as client:
+                for _ in range(times):
+                    await client.get("/nowhere")
+
     async def leave(self, prompt: str, when: str) -> None:
         """Ask for a picture, and hang up while that is done for somebody."""
         waiting = asyncio.create_task(self.make(prompt))
@@ -125,22 +134,6 @@ class Callers:
         await writer.drain()
         await CLOCK.sleep(0.3)
         writer.close()
-
-    async def stop_reading(self, prompt: str) -> None:
-        """Ask for a large answer, take none of it, and hang up."""
-        port = self._stand.ports["clients"]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-        body = f'{{"prompt": "{prompt}", "size": "2048x1536", "quality": "high", "n": 4}}'
-        head = (
-            f"POST /v1/images/generations HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {STUDIO}\r\n"
-        )
-        rest = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        writer.write((head + rest).encode())
-        await writer.drain()
-        with contextlib.suppress(asyncio.IncompleteReadError, TimeoutError):
-            async with asyncio.timeout(6):
-                await reader.readexactly(512)
-        writer.transport.abort()
 
     async def crowd(self, number: int, seconds: float) -> None:
         """Hold so many connections open, and ask nothing."""
@@ -217,7 +210,7 @@ async def _everyday(callers: Callers) -> None:
         callers.ask("POST", "/v1/images/generations", content=b"x" * 1_100_000),
         callers.make("one more for today", key=DAILY),
         *(callers.make(f"too often {n}", key=SPARING) for n in range(4)),
-        *(callers.ask("GET", "/nowhere") for _ in range(60)),
+        callers.knock(150),
         callers.stop_amid(),
     )
 
@@ -226,7 +219,15 @@ async def _trouble(callers: Callers) -> None:
     """What goes wrong at the vendor, a little of each kind."""
     words = {one["match"] for one in _TROUBLE if "match" in one}
     # These are asked for where nobody else is held up.
-    words -= {"NEVERSEEN", "STUCK", "TAKESTIME", "SLOWTAKEN", "FILESLOW", "THROTTLED"}
+    words -= {
+        "NEVERSEEN",
+        "STUCK",
+        "TAKESTIME",
+        "TAKESLONGER",
+        "SLOWTAKEN",
+        "FILESLOW",
+        "THROTTLED",
+    }
     await _all(*(callers.make(word) for word in sorted(words)))
     retry = {"x-stainless-retry-count": "1"}
     await callers.make("FAILS", headers=retry)  # is told again that it failed
@@ -243,13 +244,12 @@ async def _hang_ups(callers: Callers) -> None:
         callers.make("TAKESTIME"),
         callers.make("FILESLOW", headers=retry),
         callers.make("STUCK", headers=impatient),
-        callers.stop_reading("unread"),
     )
 
 
 async def _bounds(callers: Callers) -> None:
-    """More than is taken: tasks, the queue, connections."""
-    flood = asyncio.gather(*(callers.make(f"TAKESTIME {n}") for n in range(45)))
+    """More than is taken: tasks, the queue (for longer than it looks at first), connections."""
+    flood = asyncio.gather(*(callers.make(f"TAKESLONGER {n}") for n in range(45)))
     await callers.leave("in the queue", "queued")
     await flood
     await callers.crowd(70, 1.2)
@@ -261,6 +261,7 @@ async def _ledger(stand: Stand, callers: Callers) -> None:
         other.execute("BEGIN IMMEDIATE")
         await callers.make("unwritten")
         other.rollback()
+    await callers.until("ready")
 
 
 async def _configuration(stand: Stand) -> None:
@@ -281,8 +282,8 @@ async def _restart(stand: Stand, callers: Callers) -> None:
         callers.make("TAKESTIME over the end"),
         callers.leave("SLOWTAKEN over the end", "creating"),
     )
-    await callers.until("running")
     await callers.until("creating")
+    await CLOCK.sleep(0.3)
     await stand.busy.end(signal.SIGKILL)
     await left
     await stand.busy.start()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.grafana import promql
+from tests.grafana.alarms import alerts
 from tests.grafana.boards import boards, panels
 
 Json = dict[str, Any]
@@ -144,11 +145,20 @@ def laid_out(board: Json) -> Iterator[str]:
 
 def silent(board: Json) -> Iterator[str]:
     """What is not there while nothing happens says so, in words."""
-    for panel, target in asked(board):
-        may_be_nothing = re.search(r"> 0\)?$|>= 0$", target["expr"]) is not None
-        says = panel["fieldConfig"]["defaults"].get("noValue")
-        if may_be_nothing and len(panel["targets"]) == 1 and not says:
+    for panel in panels(board):
+        guards = [re.search(r"> 0\)?$|>= 0$", one["expr"]) for one in panel["targets"]]
+        if all(guards) and not panel["fieldConfig"]["defaults"].get("noValue"):
             yield f"{panel['title']}: says nothing where there is nothing"
+
+
+def alarmed(board: Json) -> Iterator[str]:
+    """An alert that a description names is there; it is named where its panel is looked at."""
+    there = {alert.name for alert in alerts()}
+    for panel in panels(board):
+        said = re.findall(r"Alerts?: ([^.]+)", panel["description"])
+        named = {name for one in said for name in re.findall(r"\b[A-Z][a-z]+[A-Z]\w+", one)}
+        if said and not (named and named <= there):
+            yield f"{panel['title']}: names an alert that is not there"
 
 
 def linked(board: Json) -> Iterator[str]:
@@ -200,6 +210,7 @@ RULES: tuple[tuple[Callable[[Json], Iterator[str]], Callable[[Json], object]], .
             _panel(board)["fieldConfig"]["defaults"].pop("noValue"),
         ],
     ),
+    (alarmed, lambda board: _panel(board).update(description="Alert: NoSuchThing.")),
     (linked, lambda board: board["links"].clear()),
 )
 
