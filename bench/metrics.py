@@ -1,23 +1,24 @@
 """What counting costs, and what a scrape costs those who are served meanwhile.
 
-First the observer alone, in microseconds an event, beside the reference client's own counter and
+First the observer, in microseconds an event, beside the reference client's own counter and
 histogram. Then a page: series, bytes, milliseconds of the interpreter, beside the reference client
-writing the same series. Then a gateway in a process of its own, idle and with a thousand jobs,
-scraped as Prometheus does but twenty times a second, with the pauses of its loop; beside the
-reference client alone, and beside an idle loop, whose pauses are the machine's.
+writing the same series at once; and the longest pause of the loop while each is written in a
+thread, beside that of as much time in which nothing is. Last a gateway in a process of its own,
+idle and with a thousand jobs, scraped as Prometheus does but many times a second, beside a bare
+registry of the same series, and beside an idle loop, whose pauses are the machine's.
 """
 
 import asyncio
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from bench.processes import ready, start, stopped
 from bench.scraped import bare, key_names, latest
-from gateway.clock import SystemClock
+from bench.watched import Watch
 from gateway.events import About, Created, Polled, State, Stepped, Succeeded
 from gateway.facts import RequestEnded
 from gateway.notices import Asked, BreakerClosed, LedgerCommitted
@@ -109,10 +110,10 @@ def counting() -> None:
 def ours(keys: int) -> tuple[Metrics, Exposition]:
     registry = Registry()
     names = Names(upstream="toapis", models=("gpt-image-2",), keys=tuple(key_names(keys)))
-    metrics = Metrics(registry, names, SystemClock())
+    metrics = Metrics(registry, names)
     for event in events().values():
         metrics.observe(event)
-    return metrics, Exposition(registry, metrics, lambda: None)
+    return metrics, Exposition(registry, lambda: None)
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -143,6 +144,38 @@ def pages(keys: int) -> None:
         "ms to zip": milliseconds(lambda: gzip.compress(latest(registry))),
     }
     print(f"{keys:>3} keys, reference  ", json.dumps(reference))
+
+
+async def pauses(write: Callable[[], Awaitable[object]]) -> dict[str, float]:
+    """The longest pauses while a page is written, and in as much time without; in milliseconds."""
+    watch = Watch()
+    watching = asyncio.create_task(watch.run())
+    writing, idle = [], []
+    for _ in range(_SCRAPES):
+        watch.late.clear()
+        started = time.perf_counter()
+        await write()
+        took = time.perf_counter() - started
+        await asyncio.sleep(0.01)
+        writing.append(max(watch.late, default=0.0))
+        watch.late.clear()
+        await asyncio.sleep(took + 0.01)
+        idle.append(max(watch.late, default=0.0))
+    watching.cancel()
+    told = {}
+    for name, longest in (("while written", sorted(writing)), ("without", sorted(idle))):
+        told[f"{name}, median"] = round(longest[_SCRAPES // 2] * 1000, 1)
+        told[f"{name}, p90"] = round(longest[_SCRAPES * 9 // 10] * 1000, 1)
+    return told
+
+
+async def held(keys: int) -> None:
+    _, page = ours(keys)
+    registry = bare(keys)
+    told = await pauses(lambda: page.page(openmetrics=True))
+    print(f"{keys:>3} keys, in pieces, longest pause, ms", json.dumps(told))
+    told = await pauses(lambda: asyncio.to_thread(latest, registry))
+    print(f"{keys:>3} keys, at once, longest pause, ms  ", json.dumps(told))
 
 
 async def scrapes() -> dict[str, object]:
@@ -184,6 +217,7 @@ def main() -> None:
     counting()
     for keys in (20, 200):
         pages(keys)
+        asyncio.run(held(keys))
     idle = start("bench.idle")
     try:
         for keys in (20, 200):

@@ -88,7 +88,7 @@ class Gateway:
         self._clock = clock
         self.watchers = emit = Watchers(emit)
         registry = Registry()
-        self.metrics = Metrics(registry, names(config), clock)
+        self.metrics = Metrics(registry, names(config))
         self.watchers.add(self.metrics.observe)
         self.board = Board()
         self.in_flight = InFlight()
@@ -301,7 +301,7 @@ class Gateway:
 
     def _operators(self, config: Config, registry: Registry) -> ASGIApp:
         token = _operators_token(config.ops)
-        exposition = Exposition(registry, self.metrics, self._set_gauges)
+        exposition = Exposition(registry, self._set_gauges)
         return operators_app(
             self._checks,
             token=token,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from gateway.clock import Clock
 from gateway.events import (
     Created,
     CreateLost,
@@ -40,18 +39,19 @@ from gateway.notices import (
     TurnTaken,
 )
 from gateway.ops.families import OTHER, REQUESTS, UNFINISHED
-from gateway.ops.series import Histograms, Values
+from gateway.ops.series import Counters, Histograms
 
 Reader = Callable[[Any], None]
 """Counts one event, of the class it is registered for."""
 
-_Counters = Mapping[str, Values]
+_Counters = Mapping[str, Counters]
 _Spreads = Mapping[str, Histograms]
 
 _PAIRS = frozenset(REQUESTS)
 _LEFT = 499  # what proxies log for a caller who left before there was a status
 _NOT_OURS = ("client", "queue", "upstream")  # phases of a request
 _LIMITS = {"rate_limit": "rate", "quota": "quota"}
+_MICRO = 1_000_000  # of a dollar
 _GAVE_WAY = frozenset({"overdue", "put_off"})
 _ANSWERED = frozenset({"pending", "done", "failed", "unknown"})
 
@@ -59,8 +59,7 @@ _ANSWERED = frozenset({"pending", "done", "failed", "unknown"})
 class RequestCounts:
     """What callers asked, what they were told, and what became of it."""
 
-    def __init__(self, counters: _Counters, spreads: _Spreads, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, counters: _Counters, spreads: _Spreads) -> None:
         self._requests = counters["http_requests_total"]
         self._durations = spreads["http_request_duration_seconds"]
         self._overhead = spreads["overhead_seconds"]
@@ -77,35 +76,34 @@ class RequestCounts:
     def _ended(self, ended: RequestEnded) -> None:
         route, status = ended.route or OTHER, _status(ended)
         pair = (route, ended.method)
-        self._requests.at(*(pair if pair in _PAIRS else (OTHER, OTHER)), str(status)).add()
+        self._requests.at(*(pair if pair in _PAIRS else (OTHER, OTHER)), str(status)).inc()
         self._time(ended, route, status)
         if ended.received:
             self._received.at(route).observe(ended.received)
         if ended.sent:
             self._sent.at(route).observe(ended.sent)
         if ended.left_early:
-            self._left.at(ended.waiting or "body").add()
+            self._left.at(ended.waiting or "body").inc()
         elif ended.images:
-            self._images.at(ended.model or OTHER, ended.delivery or OTHER).add(ended.images)
+            self._images.at(ended.model or OTHER, ended.delivery or OTHER).inc(ended.images)
         if ended.rejection is not None:
-            self._rejections.at(ended.rejection).add()
+            self._rejections.at(ended.rejection).inc()
         if ended.key_name is not None:
-            self._by_key.at(ended.key_name, _outcome(ended, status)).add()
+            self._by_key.at(ended.key_name, _outcome(ended, status)).inc()
             limit = _LIMITS.get(ended.rejection or "")
             if limit is not None:
-                self._limits.at(ended.key_name, limit).add()
+                self._limits.at(ended.key_name, limit).inc()
 
     def _time(self, ended: RequestEnded, route: str, status: int) -> None:
-        at, exemplar = self._clock.wall(), {"request_id": ended.request_id}
-        took = ended.duration
-        self._durations.at(route, _class(status)).observe_of(took, exemplar, at)
+        exemplar, took = {"request_id": ended.request_id}, ended.duration
+        self._durations.at(route, _class(status)).observe(took, exemplar)
         if not ended.left_early and ended.status is not None:
             phases = ended.phases
             ours = max(0.0, took - sum(phases.get(phase, 0.0) for phase in _NOT_OURS))
-            self._overhead.at(route).observe_of(ours, exemplar, at)
+            self._overhead.at(route).observe(ours, exemplar)
 
     def _joined(self, joined: JobJoined) -> None:
-        self._rejoins.at(joined.how).add()
+        self._rejoins.at(joined.how).inc()
 
 
 class TaskCounts:
@@ -134,7 +132,7 @@ class TaskCounts:
             CreateLost: lambda step: self._not_accepted(step, "ambiguous"),
             Found: self._found,
             NotFound: self._lost,
-            RecreateAllowed: lambda _: self._reconciled.at("recreated").add(),
+            RecreateAllowed: lambda _: self._reconciled.at("recreated").inc(),
             Succeeded: self._succeeded,
             TaskFailed: self._failed,
             Vanished: self._not_refunded,
@@ -144,32 +142,32 @@ class TaskCounts:
     def _stepped(self, step: Stepped) -> None:
         about = step.about
         if step.charged:
-            self._cost.at(about.model, about.tier).add(step.charged)
-            self._key_cost.at(about.key_name, about.model).add(step.charged)
+            self._cost.at(about.model, about.tier).inc(step.charged / _MICRO)
+            self._key_cost.at(about.key_name, about.model).inc(step.charged / _MICRO)
         reader = self._steps.get(type(step.event))
         if reader is not None:
             reader(step)
 
     def _accepted(self, step: Stepped) -> None:
-        self._creates.at(self._upstream, step.about.model, "accepted").add()
+        self._creates.at(self._upstream, step.about.model, "accepted").inc()
         seconds = step.event.seconds if isinstance(step.event, Created) else step.seconds
         self._create_times.at(self._upstream, "accepted").observe(seconds)
         self._bought(step)
 
     def _not_accepted(self, step: Stepped, outcome: str) -> None:
-        self._creates.at(self._upstream, step.about.model, outcome).add()
+        self._creates.at(self._upstream, step.about.model, outcome).inc()
         self._create_times.at(self._upstream, outcome).observe(step.seconds)
 
     def _found(self, step: Stepped) -> None:
-        self._reconciled.at("found").add()
+        self._reconciled.at("found").inc()
         self._bought(step)
 
     def _bought(self, step: Stepped) -> None:
-        self._images.at(step.about.key_name, step.about.model).add(step.about.images)
+        self._images.at(step.about.key_name, step.about.model).inc(step.about.images)
 
     def _lost(self, step: Stepped) -> None:
-        self._reconciled.at("lost").add()
-        self._unserved.at("ambiguous").add(step.cost)
+        self._reconciled.at("lost").inc()
+        self._unserved.at("ambiguous").inc(step.cost / _MICRO)
 
     def _succeeded(self, step: Stepped) -> None:
         seconds = step.seconds
@@ -189,10 +187,10 @@ class TaskCounts:
         self._task_times.at(*labels).observe(seconds)
 
     def _not_refunded(self, step: Stepped) -> None:
-        self._unserved.at("failed_not_refunded").add(step.cost)
+        self._unserved.at("failed_not_refunded").inc(step.cost / _MICRO)
 
     def _unclaimed(self, purchase: PurchaseUnclaimed) -> None:
-        self._unserved.at("unclaimed").add(purchase.cost)
+        self._unserved.at("unclaimed").inc(purchase.cost / _MICRO)
 
 
 class ServiceCounts:
@@ -228,33 +226,33 @@ class ServiceCounts:
 
     def _unqueued(self, unqueued: TaskUnqueued) -> None:
         if unqueued.how in _GAVE_WAY:
-            self._expired.add()
+            self._expired.inc()
 
     def _asked(self, asked: Asked) -> None:
-        self._polls.at(self._upstream, asked.answer).add()
+        self._polls.at(self._upstream, asked.answer).inc()
         outcome = "answered" if asked.answer in _ANSWERED else "unanswered"
         self._poll_times.at(self._upstream, outcome).observe(asked.seconds)
 
     def _repeated(self, repeated: CallRepeated) -> None:
-        self._retries.at(self._upstream, repeated.op, repeated.reason).add()
+        self._retries.at(self._upstream, repeated.op, repeated.reason).inc()
 
     def _recovered(self, recovered: JobRecovered) -> None:
         for state in recovered.states:
             if state in UNFINISHED:
-                self._taken_up.at(state).add()
+                self._taken_up.at(state).inc()
 
     def _committed(self, committed: LedgerCommitted) -> None:
         self._commits.observe(committed.seconds)
 
     def _ledger_failed(self, failed: LedgerFailed) -> None:
-        self._errors.at(failed.op).add()
+        self._errors.at(failed.op).inc()
 
     def _fetched(self, fetched: PictureFetched) -> None:
         self._sizes.observe(fetched.size)
         self._fetches.observe(fetched.seconds)
 
     def _rejected(self, rejected: PictureRejected) -> None:
-        self._unusable.at(rejected.reason).add()
+        self._unusable.at(rejected.reason).inc()
 
 
 def _status(ended: RequestEnded) -> int:

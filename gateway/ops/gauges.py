@@ -31,7 +31,7 @@ def _callers(metrics: Metrics, snapshot: Snapshot) -> None:
     for listener, count in snapshot.connections.items():
         metrics["http_connections"].at(listener).set(count)
     metrics["http_connections_limit"].at().set(snapshot.connections_limit)
-    metrics["http_connections_refused_total"].at().set(snapshot.connections_refused)
+    metrics.reach("http_connections_refused_total", snapshot.connections_refused)
     keys = _within(snapshot.by_key, metrics.keys)
     for key in metrics.keys:
         metrics["key_in_flight"].at(key).set(keys.get(key, 0))
@@ -74,8 +74,8 @@ def _process(metrics: Metrics, snapshot: Snapshot) -> None:
     metrics["draining"].at().set(int(snapshot.draining))
     ready = all(wrong is None for wrong in snapshot.findings.values())
     metrics["ready"].at().set(int(ready))
-    metrics["log_dropped_total"].at().set(snapshot.log_dropped)
-    metrics["log_suppressed_total"].at().set(snapshot.log_suppressed)
+    metrics.reach("log_dropped_total", snapshot.log_dropped)
+    metrics.reach("log_suppressed_total", snapshot.log_suppressed)
 
 
 def _within(

@@ -10,18 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry as Registry
+from prometheus_client import disable_created_metrics
 
 from gateway import __version__
-from gateway.clock import Clock
 from gateway.ops.counts import Reader, RequestCounts, ServiceCounts, TaskCounts
 from gateway.ops.families import FAMILIES, OTHER, REQUESTS, VALUES, Family
-from gateway.ops.series import Histograms, Values
+from gateway.ops.series import (
+    Counters,
+    Gauges,
+    Histograms,
+    counters,
+    gauges,
+    histograms,
+)
 
 __all__ = ["Metrics", "Names", "Registry"]
 
 MOST_KEYS = 200
 
-_MICRO = 1_000_000
 _PAIRS = frozenset(REQUESTS)
 
 
@@ -40,27 +46,35 @@ class Metrics:
     ``observe`` may be called from any thread, and costs microseconds.
     """
 
-    def __init__(self, registry: Registry, names: Names, clock: Clock) -> None:
+    def __init__(self, registry: Registry, names: Names) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs; a series more for each
+        self.registry = registry
         self._upstream = names.upstream
         self._models: tuple[str, ...] = ()
         self._keys: tuple[str, ...] = ()
-        self._values: dict[str, Values] = {}
+        self._told: dict[str, float] = {}
+        self._counters: dict[str, Counters] = {}
+        self._gauges: dict[str, Gauges] = {}
         self._histograms: dict[str, Histograms] = {}
         for family in FAMILIES:
-            registry.register(self._made(family))
+            self._make(family)
         self.extend(names.models, names.keys)
         self["build_info"].at(__version__, platform.python_version()).set(1)
         self.lag = self._histograms["event_loop_lag_seconds"].at()
         self._readers: Mapping[type, Reader] = {
-            **RequestCounts(self._values, self._histograms, clock).readers,
-            **TaskCounts(self._values, self._histograms, names.upstream).readers,
-            **ServiceCounts(self._values, self._histograms, names.upstream).readers,
+            **RequestCounts(self._counters, self._histograms).readers,
+            **TaskCounts(self._counters, self._histograms, names.upstream).readers,
+            **ServiceCounts(self._counters, self._histograms, names.upstream).readers,
         }
 
     @property
-    def families(self) -> tuple[Values | Histograms, ...]:
+    def families(self) -> tuple[Counters | Gauges | Histograms, ...]:
         """All of them, in the table's order."""
-        kept: Mapping[str, Values | Histograms] = {**self._values, **self._histograms}
+        kept: Mapping[str, Counters | Gauges | Histograms] = {
+            **self._counters,
+            **self._gauges,
+            **self._histograms,
+        }
         return tuple(kept[family.name] for family in FAMILIES)
 
     @property
@@ -68,9 +82,16 @@ class Metrics:
         """What the label ``key`` may say."""
         return (*self._keys, OTHER)
 
-    def __getitem__(self, name: str) -> Values:
-        """A counter or gauge by its name without the prefix, for who sets it."""
-        return self._values[name]
+    def __getitem__(self, name: str) -> Gauges:
+        """A gauge by its name without the prefix, for who sets it."""
+        return self._gauges[name]
+
+    def reach(self, name: str, total: float) -> None:
+        """A counter without labels that somebody else keeps: it is so many by now, in all."""
+        more = total - self._told.get(name, 0)
+        if more > 0:
+            self._told[name] = total
+            self._counters[name].at().inc(more)
 
     def __repr__(self) -> str:
         return f"<Metrics families={len(FAMILIES)} label_sets={sum(map(len, self.families))}>"
@@ -92,13 +113,14 @@ class Metrics:
         if reader is not None:
             reader(event)
 
-    def _made(self, family: Family) -> Values | Histograms:
-        if family.kind == "histogram":
-            made = self._histograms[family.name] = Histograms(family)
-            return made
-        money = family.kind == "counter" and "_usd_" in family.name
-        kept = self._values[family.name] = Values(family, scale=_MICRO if money else 1)
-        return kept
+    def _make(self, family: Family) -> None:
+        match family.kind:
+            case "counter":
+                self._counters[family.name] = counters(family, self.registry)
+            case "gauge":
+                self._gauges[family.name] = gauges(family, self.registry)
+            case "histogram":
+                self._histograms[family.name] = histograms(family, self.registry)
 
     def _known(self, family: Family) -> Mapping[str, Sequence[str]]:
         return {

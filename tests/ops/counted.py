@@ -306,7 +306,7 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
         {"ledger_commit_seconds_count": 1, "ledger_commit_seconds_sum": 0.003},
     ),
     "not written": (
-        LedgerFailed(op="commit", reason="full"),
+        LedgerFailed(op="commit", reason="disk_full"),
         {"ledger_errors_total{op=commit}": 1},
     ),
     "fetched": (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric, Sample
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,8 +12,6 @@ from gateway.events import About
 from gateway.facts import RequestEnded
 from gateway.ops.families import FAMILIES, PREFIX, Family
 from gateway.ops.metrics import Metrics, Names
-from gateway.ops.series import Distribution
-from tests.clocks import FakeClock
 
 NAMES = Names(upstream="toapis", models=("gpt-image-2",), keys=("studio", "batch"))
 TWENTY = Names(
@@ -36,7 +34,7 @@ def ended(**changes: object) -> RequestEnded:
 
 def counting(names: Names = NAMES) -> Metrics:
     """Metrics on a registry of their own."""
-    return Metrics(CollectorRegistry(), names, FakeClock())
+    return Metrics(CollectorRegistry(), names)
 
 
 def read(page: bytes, *, openmetrics: bool = False) -> list[Metric]:
@@ -59,22 +57,17 @@ def ours(metrics: Metrics) -> Mapping[str, float]:
     Of histograms counts and sums alone.
     """
     found: dict[str, float] = {}
-    for kept in metrics.families:
-        for values, series in kept.each():
-            labels = dict(zip(kept.family.labels, values, strict=True))
-            if isinstance(series, Distribution):
-                counts, total, _ = series.get()
-                found[short(f"{kept.family.name}_count", labels)] = counts[-1]
-                found[short(f"{kept.family.name}_sum", labels)] = total
-            else:
-                found[short(kept.family.name, labels)] = series.get()
+    for metric in metrics.registry.collect():
+        for sample in metric.samples:
+            if not sample.name.endswith("_bucket"):
+                found[short(sample.name, sample.labels)] = sample.value
     return found
 
 
 def series(metrics: Metrics) -> int:
     """How many there are as Prometheus counts them: each bucket is one."""
-    lines = "".join(family.text(openmetrics=False) for family in metrics.families)
-    return sum(not line.startswith("#") for line in lines.splitlines())
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    return sum(not line.startswith("#") for line in lines)
 
 
 def short(name: str, labels: Mapping[str, str]) -> str:
