@@ -19,13 +19,11 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInRefused:
-    """Somebody showed another one, or came too often."""
+    """Somebody showed another one; of who comes too often no more is told than was compared."""
 
     level: ClassVar[str] = "warning"
-    chatty: ClassVar[bool] = True
 
     address: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

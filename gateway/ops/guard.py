@@ -107,11 +107,10 @@ class Guard:
         address = request.client.host if request.client else ""
         wait = self._failures.wait(address)
         if wait:
-            self._emit(SignInRefused(address=address, reason="too_many"))
             return Refusal("Too many wrong tokens came from your address.", wait)
         if not _same(shown, self._token or ""):
             self._failures.count(address)
-            self._emit(SignInRefused(address=address, reason="wrong_token"))
+            self._emit(SignInRefused(address=address))
             return Refusal("This is not the operators' token.")
         session_id, session = self.sessions.begin()
         self._emit(SignedIn(by=session.name, address=address))

@@ -15,6 +15,7 @@ from gateway.ops.wording import count, counted, size, span
 _NEARLY = 0.8
 _LITTLE_ROOM = 1_000_000_000
 _FEW_DOLLARS = 5.0
+_SLOW = 600.0  # seconds; the longest that a caller waits is less, if nothing else is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ def _of_the_vendor(vendor: VendorView) -> Iterator[Trouble]:
     if vendor.held:
         do = "Creates wait; if it lasts, lower upstream.submit_per_second to the account's rate."
         yield Trouble("held", "warn", "The vendor asked us to wait", do)
+    if vendor.oldest_task is not None and vendor.oldest_task > _SLOW:
+        text = f"A task is at the vendor for {span(vendor.oldest_task)}"
+        do = "It is followed, and kept once it is done; if there are more, ask the vendor."
+        yield Trouble("slow", "warn", text, do)
     if vendor.balance is not None and vendor.balance < _FEW_DOLLARS:
         tone: Tone = "bad" if vendor.balance <= 0 else "warn"
         text = f"The account at the vendor holds ${vendor.balance:,.2f}"

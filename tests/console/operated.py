@@ -58,7 +58,7 @@ class Operated:
 
     async def _call(self, wish: dict[str, Any], key: str) -> int:
         headers = {"authorization": f"Bearer {key}"}
-        async with self.stand.plain(headers=headers) as client:
+        async with self.stand.plain(headers=headers, timeout=120) as client:
             answer = await client.post("/v1/images/generations", json=wish)
             return answer.status_code
 
@@ -83,7 +83,7 @@ async def operated(
 ) -> AsyncIterator[Operated]:
     """A gateway whose vendor takes its time; ``changes`` are sections of its configuration."""
     ops = {"token": token, "port": 0} if token else {"port": 0}
-    async with proxying(seed=1) as way:
+    async with proxying("127.0.0.1:1", seed=1) as way:  # nobody there, at first
         upstream = {**changes.pop("upstream", {}), "base_url": way.url}
         sections: dict[str, Any] = {"keys": KEYS, "models": MODELS, "ops": ops, **changes}
         async with standing(folder, upstream=upstream, **sections) as stand:

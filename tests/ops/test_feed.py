@@ -251,3 +251,21 @@ async def test_what_is_shared_is_made_once_for_those_who_ask_together(
     clock.now += 0.02
     assert await shared.get() == {"n": 2}
     assert repr(shared) == "Shared(for 1.0 s)"
+
+
+async def test_what_a_viewer_still_says_is_passed_over(source: Source, clock: FakeClock) -> None:
+    said: list[Message] = [
+        {"type": "http.request", "body": b"", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return said.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await feed_of(source, clock)({"type": "http"}, receive, send)
+    assert said == []
+    assert not sent[-1]["more_body"]

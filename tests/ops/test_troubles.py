@@ -27,6 +27,7 @@ def test_a_gateway_that_is_well_has_none() -> None:
         (with_vendor(breaker="open"), "breaker", "bad"),
         (with_vendor(breaker="half_open"), "breaker", "warn"),
         (with_vendor(held=True), "held", "warn"),
+        (with_vendor(oldest_task=723.0), "slow", "warn"),
         (with_vendor(balance=3.2), "balance", "warn"),
         (with_vendor(balance=0.0), "balance", "bad"),
         (with_figures(tasks={State.UNCERTAIN: 1}, oldest_uncertain=12.0), "uncertain", "bad"),
