@@ -12,6 +12,7 @@ from gateway.ops.families import FAMILIES
 from tests.grafana.alarms import alerts, groups, shown, unit_tests_of
 from tests.grafana.boards import targets
 from tests.grafana.live import Live, faults, last, live
+from tests.grafana.load import STILL
 from tests.grafana.mutations import mutated
 
 
@@ -20,7 +21,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dashboards-") as folder, live(Path(folder)) as run:
         wrong = [
             *_told("Panels: series, and their last values", _panels(run)),
-            *_told("Families: which were seen to move", _families(run)),
+            *_told("Families: how many of their series were seen to move", _families(run)),
             *_told(
                 "Families, renamed: of the queries that name one, how many break", _renamed(run)
             ),
@@ -57,7 +58,8 @@ def _panels(run: Live) -> Iterator[Line]:
 
 def _families(run: Live) -> Iterator[Line]:
     for family in FAMILIES:
-        yield f"{family.full_name:<62} {'moved' if run.moved(family) else 'still'}", True
+        moving, among = run.moved(family)
+        yield f"{family.full_name:<62} {moving:>3} of {among}", bool(moving or family.name in STILL)
 
 
 def _renamed(run: Live) -> Iterator[Line]:

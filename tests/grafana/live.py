@@ -41,11 +41,13 @@ class Live:
         """That of the one nobody asked."""
         return f"127.0.0.1:{self.stand.ports['idle']}"
 
-    def moved(self, family: Family) -> bool:
-        """Whether any series of a family had a value other than 0; a gauge may have but one."""
+    def moved(self, family: Family) -> tuple[int, int]:
+        """How many series of a family ever had a value other than 0, of how many there are."""
         part = "_count" if family.kind == "histogram" else ""
-        query = f'{family.full_name}{part}{{instance="{self.busy}"}} != 0'
-        return bool(self.server.over(query, self.start, CLOCK.wall(), STEP))
+        query = f'{family.full_name}{part}{{instance="{self.busy}"}}'
+        found = self.server.over(query, self.start, CLOCK.wall(), STEP)
+        moving = [one for one in found if any(float(value) for _, value in one["values"])]
+        return len(moving), len(found)
 
     def values(self, query: str, **chosen: str) -> list[list[float]]:
         """Each series' values over the whole run."""
