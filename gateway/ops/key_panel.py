@@ -18,6 +18,7 @@ def keys(views: Sequence[KeyView], now: float) -> Mapping[str, Value]:
     month = sum(view.standing.cost_this_month for view in views)
     return {
         "rows": [_key(view, now) for view in shown],
+        "choices": [{"key": view.name} for view in views if view.state == "good"],
         "more": more(len(views) - len(shown), "key"),
         "spent": dollars(spent),
         "month": f"{dollars(month)} this month",

@@ -44,7 +44,7 @@ def _of_readiness(snapshot: Snapshot) -> Iterator[Trouble]:
     for name, wrong in snapshot.findings.items():
         if wrong is not None and not (name == "draining" and snapshot.draining):
             yield Trouble(
-                f"ready {name}", "bad", f"Not ready, {name}: {wrong}", _READY.get(name, "")
+                f"ready {name}", "bad", f"Not ready, {name}: {wrong}", _READY.get(name, _WAIT)
             )
     if snapshot.draining:
         do = "New requests are put off; who waits is told to come back."
@@ -54,6 +54,7 @@ def _of_readiness(snapshot: Snapshot) -> Iterator[Trouble]:
         yield Trouble("config", "bad", "The new configuration was refused", do)
 
 
+_WAIT = "Callers who choose by /readyz go elsewhere until it is over."
 _READY = {
     "ledger": "Free disk space or mend the disk; it goes on by itself.",
     "loops": "Restart the process; nothing bought is lost. Report it.",

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.console.chromium import Window, browser_started
 from tests.console.operated import Operated, operated
@@ -11,6 +11,7 @@ from tests.console.operated import Operated, operated
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all tests; each has pages and cookies of its own."""
+    expect.set_options(timeout=15_000)
     async with browser_started() as found:
         yield found
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.config.sections import Key
 from gateway.ops.acts import PictureTried
 from tests.console.chromium import Window
-from tests.console.operated import Operated, operated
+from tests.console.operated import KEYS, Operated, operated
 
 SEEN = (
     "(one) => one.complete && one.naturalWidth > 0 ? [one.naturalWidth, one.naturalHeight] : null"
@@ -63,6 +64,18 @@ async def test_the_button_says_what_it_costs(chrome: Window, gateway: Operated) 
     await page.get_by_label("Pictures").select_option("3")
     await expect(button).to_have_text("Make it: costs $0.06")
     assert gateway.stand.purchases == 0
+
+
+async def test_a_key_that_comes_later_is_offered_too(chrome: Window, gateway: Operated) -> None:
+    page = await chrome.page()
+    await page.goto(gateway.url)
+    keys = page.get_by_label("As the key")
+    await keys.select_option("lab")
+    await expect(keys.locator("option")).to_have_text(["studio", "lab"])
+    told = [Key.model_validate(one) for one in (*KEYS, {"name": "new", "key": "sk-igw-new-key"})]
+    gateway.stand.gateway.overview.reload(told)
+    await expect(keys.locator("option")).to_have_text(["studio", "lab", "new"])
+    await expect(keys).to_have_value("lab")
 
 
 async def test_an_error_is_shown_as_clients_get_it(chrome: Window, tmp_path: Path) -> None:

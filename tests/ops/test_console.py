@@ -374,8 +374,8 @@ async def test_the_price_can_be_asked_for(price: int | None, text: str) -> None:
 async def test_only_good_keys_are_offered() -> None:
     stage = Stage(keys=(key("studio"), key("old", state="expired")))
     page = await page_of(stage)
-    assert "<option>studio</option>" in page
-    assert "<option>old</option>" not in page
+    assert ">studio</option>" in page
+    assert ">old</option>" not in page
 
 
 async def test_without_a_playground_there_is_none() -> None:

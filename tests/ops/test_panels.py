@@ -265,6 +265,7 @@ def test_keys_that_are_not_admitted_come_last() -> None:
     values: Any = key_panel.keys([key("old", state="expired"), key("lab"), key("studio")], NOW)
     assert [row["name"] for row in values["rows"]] == ["lab", "studio", "old"]
     assert values["rows"][2]["tone"] == "warn"
+    assert values["choices"] == [{"key": "lab"}, {"key": "studio"}]
     assert (values["spent"], values["month"]) == ("$3.72", "$144.30 this month")
 
 

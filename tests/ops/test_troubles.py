@@ -22,6 +22,7 @@ def test_a_gateway_that_is_well_has_none() -> None:
     ("snapshot", "key", "tone"),
     [
         (replace(IDLE, findings={"ledger": "disk full"}), "ready ledger", "bad"),
+        (replace(IDLE, findings={"queue": "full"}), "ready queue", "bad"),
         (replace(IDLE, draining=True, findings={"draining": "stopping"}), "draining", "warn"),
         (replace(IDLE, config_good=False), "config", "bad"),
         (with_vendor(breaker="open"), "breaker", "bad"),
