@@ -44,6 +44,8 @@ Rejection = Literal[
     "too_large",
     "rate_limit",
     "quota",
+    "throttled",
+    "unfunded",
     "queue_full",
     "deadline",
     "breaker",
@@ -51,8 +53,9 @@ Rejection = Literal[
     "draining",
     "journal",
 ]
-"""Why a request was turned away with nothing bought for it; ``overload``: the account is throttled,
-or there is no room for pictures."""
+"""Why a request was turned away with nothing bought for it. ``rate_limit`` and ``quota`` are a
+key's own (the former an address's too, that showed wrong keys); ``throttled`` and ``unfunded`` the
+account's at the vendor; ``overload``: there is no room for pictures."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -141,7 +141,8 @@ class Overview:
     # Looking
 
     def snapshot(self, most_jobs: int | None = None) -> Snapshot:
-        """Look at everything, now; of the jobs at so many of the oldest, if it is said how many.
+        """Look at everything, now; of the jobs, if it is said how many, at those first that may be
+        bought without anybody's knowing, then at the oldest.
 
         Call it on the loop.
         """
@@ -164,7 +165,7 @@ class Overview:
             connections_refused=sum(door.connections_refused for door in doors.values()),
             by_key=Counter([job.key_name for job in jobs]),
             by_state=_by_state(tasks),
-            jobs=tuple(self._job(job, now) for job in islice(jobs, most_jobs)),
+            jobs=tuple(self._job(job, now) for job in _first(jobs, most_jobs)),
             queue=self._queue(),
             vendor=self._vendor(tasks, now),
             figures=self._figures,
@@ -282,18 +283,20 @@ class Overview:
             self._failing = False
 
     async def _count(self) -> None:
-        store, shelf, images = self._parts.store, self._parts.shelf, self._settings.images
-        self._uses = await asyncio.to_thread(self._parts.uses)
+        """The disk first: when the ledger cannot be read, its room is what is asked after."""
+        shelf, images = self._parts.shelf, self._settings.images
         free = await asyncio.to_thread(_free, images.folder)
-        counted = await store.figures()
-        self._figures = Figures(
+        self._figures = replace(
+            self._figures, disk_free=free, shelf_bytes=shelf.used, shelf_limit=images.shelf
+        )
+        self._uses = await asyncio.to_thread(self._parts.uses)
+        counted = await self._parts.store.figures()
+        self._figures = replace(
+            self._figures,
             tasks=counted.tasks,
             unclaimed=counted.unclaimed,
             oldest_uncertain=counted.oldest_uncertain,
             ledger_bytes=counted.size,
-            disk_free=free,
-            shelf_bytes=shelf.used,
-            shelf_limit=images.shelf,
         )
 
 
@@ -301,6 +304,17 @@ def _by_state(tasks: Iterable[LiveTask]) -> Mapping[State, int]:
     """How many are in which state. Members are slow to hash and compare, but there is one each."""
     found = Counter([id(task.entry.state) for task in tasks])
     return {state: found[id(state)] for state in State if id(state) in found}
+
+
+def _first(jobs: tuple[Job, ...], most: int | None) -> Iterable[Job]:
+    """So many of them, those with an uncertain create first."""
+    if most is None or len(jobs) <= most:
+        return jobs
+    return islice(sorted(jobs, key=lambda job: not _is_loud(job)), most)  # the sort is stable
+
+
+def _is_loud(job: Job) -> bool:
+    return any(task.entry.state is State.UNCERTAIN for task in job.tasks)
 
 
 def _task(task: LiveTask, now: float) -> TaskView:

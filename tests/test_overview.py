@@ -338,6 +338,23 @@ async def test_the_shelf_and_the_disk_are_looked_at(stand: Stand, tmp_path: Path
     assert seen.disk_free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.2)
 
 
+async def test_the_disk_is_looked_at_though_the_ledger_cannot_be_read(stand: Stand) -> None:
+    def figures() -> LedgerFigures:
+        raise OSError
+
+    counting(stand, figures)
+    await stand.overview.refresh()
+    assert stand.overview.snapshot().figures.disk_free > 0
+
+
+async def test_of_many_jobs_an_uncertain_one_is_shown_first(stand: Stand) -> None:
+    jobs = [await stand.house.start(a_plan()) for _ in range(3)]
+    jobs[2].tasks[0].entry.state = State.UNCERTAIN
+    shown = stand.overview.snapshot(most_jobs=2).jobs
+    assert [job.job_id for job in shown] == [jobs[2].job_id, jobs[0].job_id]
+    assert len(stand.overview.snapshot().jobs) == 3
+
+
 async def test_what_cannot_be_counted_is_told_once_until_it_can(stand: Stand) -> None:
     trouble: list[Exception] = []
 

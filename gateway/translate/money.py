@@ -4,7 +4,7 @@ Owns: the arithmetic. Must not know: where prices or bills come from. Standard l
 """
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from gateway.translate.model import Plan, Quality, Tier
 
@@ -18,12 +18,12 @@ Prices = Mapping[tuple[str, Tier, Quality], int]
 def micro_dollars(told: str | None, otherwise: int) -> int:
     """A decimal amount in dollars as whole micro-dollars; ``otherwise`` if it is none."""
     try:
-        amount = Decimal(told or "")
-    except InvalidOperation:
+        amount = Decimal(told or "") * MICRO
+    except ArithmeticError:  # no number, or one beyond all bounds
         return otherwise
-    if not amount.is_finite() or not 0 <= amount * MICRO <= _MOST:
+    if not amount.is_finite() or not 0 <= amount <= _MOST:
         return otherwise
-    return round(amount * MICRO)
+    return round(amount)
 
 
 def reservations(plan: Plan, prices: Prices) -> tuple[int, ...]:

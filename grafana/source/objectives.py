@@ -103,10 +103,8 @@ def _requests(status: str) -> str:
     return _rate(f"http_requests_total{{{WORK}, {status}}}")
 
 
-# What a key's own limits refuse is its caller's affair; every other 429 is the account's, and ours.
-_ALL_429 = _requests('status="429"')
-_THEIR_429 = _rate('rejections_total{reason=~"rate_limit|quota"}')
-_OUR_429 = f"clamp_min(\n{indent(_ALL_429, _STEP)}\n{_STEP}- {_THEIR_429},\n{_STEP}0\n)"
+# What a key's own limits refuse is its caller's affair; what the account's do is ours.
+_OUR_429 = _rate('rejections_total{reason=~"throttled|unfunded"}')
 
 OBJECTIVES = (
     Objective(

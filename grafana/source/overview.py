@@ -75,7 +75,7 @@ def _now() -> Row:
                 "Tasks at the vendor",
                 "Bought, or being bought, and not fetched yet.",
                 "none",
-                total("upstream_tasks"),
+                total("upstream_tasks", where='state!="intent"'),
             )
             .with_past()
             .leading_to(TASKS),

@@ -50,9 +50,11 @@ def _now() -> Row:
         (
             stat(
                 "At the vendor",
-                "Tasks under way, of those that may be there at once (upstream.max_tasks).",
+                "Tasks bought or being bought, of those that may be there at once"
+                " (upstream.max_tasks).",
                 "percentunit",
-                f"{total('upstream_tasks')} / {total('upstream_tasks_limit')}",
+                total("upstream_tasks", where='state!="intent"')
+                + f" / {total('upstream_tasks_limit')}",
                 steps=((None, GOOD), (0.8, FAIR), (1, BAD)),
                 decimals=0,
             ).with_past(),

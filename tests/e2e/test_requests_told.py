@@ -188,7 +188,7 @@ async def test_a_keys_limits_are_told_apart(
     ("fault", "word"),
     [
         ({"kind": "insufficient_quota"}, "quota"),
-        ({"kind": "throttled", "retry_after": "3600"}, "overload"),
+        ({"kind": "throttled", "retry_after": "3600"}, "throttled"),
     ],
 )
 async def test_an_account_without_credit_and_one_that_is_put_off_are_told_apart(
