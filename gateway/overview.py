@@ -141,10 +141,9 @@ class Overview:
     # Looking
 
     def snapshot(self, most_jobs: int | None = None) -> Snapshot:
-        """Look at everything, now; of the jobs, if it is said how many, at those first that may be
-        bought without anybody's knowing, then at the oldest.
+        """Look at everything, now; call it on the loop.
 
-        Call it on the loop.
+        Of the jobs, if it is said at how many: at those with an uncertain create, then the oldest.
         """
         parts, around, now = self._parts, self.around, self._clock.monotonic()
         jobs = parts.board.jobs()
