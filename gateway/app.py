@@ -316,7 +316,7 @@ class Gateway:
             token=token,
             claim=self.claim,
             host=config.ops.host,
-            routes=[metrics_route(exposition, token), *self._console.routes()],
+            routes=[metrics_route(exposition, token, config.ops.host), *self._console.routes()],
         )
 
     def _built_console(self, config: Config, clock: Clock) -> Console:

@@ -28,6 +28,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.ops.bearer import shows
+from gateway.ops.guard import is_own_host
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -122,15 +123,23 @@ def _text(piece: _Piece, *, openmetrics: bool) -> bytes:
     return text if piece.first else text.split(b"\n", 2)[2]
 
 
-def metrics_route(exposition: Exposition, token: str | None) -> Route:
-    """The route a scraper asks; with a ``token`` it has to be shown."""
+def metrics_route(exposition: Exposition, token: str | None, host: str) -> Route:
+    """The route a scraper asks; with a ``token`` it has to be shown.
+
+    ``host`` is what the listener listens on: without a token, a browser that was led here by a
+    name of another site's is sent away.
+    """
 
     async def metrics(request: Request) -> Response:
-        """Answer 200 with the page, or 401."""
+        """Answer 200 with the page, or 401 or 403."""
         if not shows(request, token):
             told = "the operators' token is needed"
             headers = {"cache-control": "no-store", "www-authenticate": "Bearer"}
             return PlainTextResponse(told, HTTPStatus.UNAUTHORIZED, headers=headers)
+        if token is None and not is_own_host(request, host):
+            return PlainTextResponse(
+                "not under this name", HTTPStatus.FORBIDDEN, headers={"cache-control": "no-store"}
+            )
         openmetrics = _accepts(request, "accept", "application/openmetrics-text")
         page = await exposition.page(openmetrics=openmetrics)
         headers = {**_HEADERS, "content-type": OPENMETRICS if openmetrics else TEXT}

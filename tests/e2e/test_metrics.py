@@ -29,7 +29,7 @@ JUNK = 10_000
 
 async def scrape(stand: Stand, **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(stand.gateway.operators)
-    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         return await client.get("/metrics", headers=headers)
 
 
@@ -149,7 +149,7 @@ async def test_with_a_token_set_metrics_need_it_and_probes_do_not(tmp_path: Path
         answer = await scrape(stand, authorization="Bearer operators-token")
         assert answer.status_code == 200
         transport = httpx.ASGITransport(stand.gateway.operators)
-        async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             assert (await client.get("/livez")).status_code == 200
             assert (await client.get("/readyz")).status_code == 200
     assert "operators-token" not in answer.text

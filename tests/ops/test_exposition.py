@@ -38,7 +38,7 @@ class Scraped:
         registry = CollectorRegistry()
         self.metrics = Metrics(registry, NAMES)
         self.exposition = Exposition(registry, refresh)
-        self.app = Starlette(routes=[metrics_route(self.exposition, token)])
+        self.app = Starlette(routes=[metrics_route(self.exposition, token, "ops")])
 
     async def ask(self, method: str = "GET", **headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
@@ -316,3 +316,18 @@ async def test_a_histogram_agrees_with_itself_whatever_is_counted_meanwhile() ->
     finally:
         stop.set()
         await working
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("ops", 200), ("ops:9464", 200), ("localhost:9464", 200), ("rebound.example", 403)],
+)
+async def test_without_a_token_nobody_is_led_here_by_another_sites_name(
+    host: str, status: int
+) -> None:
+    assert (await Scraped().ask(host=host)).status_code == status
+
+
+async def test_who_shows_the_token_may_use_any_name() -> None:
+    headers = {"authorization": "Bearer right"}
+    assert (await Scraped("right").ask(host="metrics.example", **headers)).status_code == 200
