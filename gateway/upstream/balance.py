@@ -11,8 +11,7 @@ from http import HTTPStatus
 
 from gateway.clock import Clock
 from gateway.config.sections import Upstream as Section
-from gateway.upstream.quota import Calls
-from gateway.web.clients import Interrupted
+from gateway.web.clients import Calls, Interrupted
 
 UNLIMITED = -1
 

@@ -6,35 +6,16 @@ what is absent or makes no sense says nothing.
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal
 
 from gateway.clock import Clock
-from gateway.web.clients import Answer, Method, Part
+from gateway.web.clients import Answer, Calls, Method, Part
 
 Category = Literal["submit", "query"]
 
 FRESH = 30.0  # seconds; by then either bucket has filled up, whatever was left of it
 
 _CATEGORIES: Mapping[str, Category] = {"async_submit": "submit", "async_query": "query"}
-
-
-class Calls(Protocol):
-    """The calls outward that are listened to."""
-
-    async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """Sent at most once."""
-        ...
-
-    async def call(
-        self,
-        method: Method,
-        url: str,
-        headers: Mapping[str, str],
-        seconds: float,
-        part: Part | None = None,
-    ) -> Answer:
-        """May be repeated."""
-        ...
 
 
 class Quota:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from gateway.clock import Clock
@@ -43,7 +43,7 @@ from gateway.upstream.wire import (
     task_id_in,
     wire_body,
 )
-from gateway.web.clients import Answer, Interrupted, Method, NotConnected, Part
+from gateway.web.clients import Answer, Calls, Interrupted, NotConnected, Part
 from gateway.web.headers import retry_after
 
 T = TypeVar("T")
@@ -69,25 +69,6 @@ _ON_THE_WAY: Mapping[str, Silence] = {
     **dict.fromkeys(("ReadTimeout", "WriteTimeout"), "timeout"),
     "answer too large": "garbage",
 }
-
-
-class Calls(Protocol):
-    """The calls outward that are needed here; ``web.clients.Outgoing`` makes them."""
-
-    async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """Sent at most once. Raises: NotConnected, Interrupted."""
-        ...
-
-    async def call(
-        self,
-        method: Method,
-        url: str,
-        headers: Mapping[str, str],
-        seconds: float,
-        part: Part | None = None,
-    ) -> Answer:
-        """May be repeated. Raises: Interrupted."""
-        ...
 
 
 class Toapis:

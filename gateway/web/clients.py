@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Protocol
 
 import aiohttp
 import httpx
@@ -142,6 +142,25 @@ class _WideTransport(AiohttpTransport):
         if isinstance(response.stream, AiohttpResponseStream):
             response.stream.CHUNK_SIZE = _PIECE
         return response
+
+
+class Calls(Protocol):
+    """Calls to a vendor; ``Outgoing`` makes them."""
+
+    async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Sent at most once. Raises: NotConnected, Interrupted."""
+        ...
+
+    async def call(
+        self,
+        method: Method,
+        url: str,
+        headers: Mapping[str, str],
+        seconds: float,
+        part: Part | None = None,
+    ) -> Answer:
+        """May be repeated. Raises: Interrupted."""
+        ...
 
 
 class Outgoing:
