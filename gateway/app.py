@@ -329,7 +329,7 @@ class Gateway:
             play=insider.generate,
             quote=insider.quote,
             models=lambda: self.terms.now.rules.models,
-            lenient=config.server.compatibility == "lenient",
+            picture=insider.picture,
         )
         sources = Sources(
             snapshot=lambda: self.overview.snapshot(most_jobs=ROWS),

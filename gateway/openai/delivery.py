@@ -3,7 +3,8 @@
 Owns: the base64 of a picture inside a JSON body, and a picture as itself. Must not know: what the
 JSON says, how a picture was made. A picture is read from its file in pieces whose length is a
 multiple of three, so that the base64 of the pieces is the base64 of the whole; it never passes
-through a JSON encoder, and no more than one piece of it is in memory.
+through a JSON encoder, and no more than one piece of it is in memory. For whoever fetches the
+pictures otherwise there is the same JSON with little of each.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from gateway.openai.responses import Segment
 
 # 192 KiB: a multiple of three, large enough that the hop to a thread is cheap.
 _PIECE = 3 * 64 * 1024
+_ABRIDGED = 24  # bytes of a picture, a multiple of three as well
 
 
 class SegmentsResponse:
@@ -107,6 +109,22 @@ class PictureResponse:
         if scope["method"] != "HEAD" and not self._gone.done():
             self.fetched_first = not self._shelf.is_claimed(self._shelved.token)
             self._shelf.fetched(self._shelved.token)
+
+
+async def abridged(segments: Sequence[Segment], shelf: Shelf) -> list[bytes]:
+    """A body that tells of each picture how its base64 begins and how long it is.
+
+    Raises: ImageNotFound, as sending the whole would.
+    """
+    return await asyncio.to_thread(lambda: [_abridged(segment, shelf) for segment in segments])
+
+
+def _abridged(segment: Segment, shelf: Shelf) -> bytes:
+    if not isinstance(segment, Shelved):
+        return segment
+    with shelf.open_for_reading(segment) as file:
+        begin = pybase64.b64encode(file.read(_ABRIDGED))
+    return begin + f"… ({_length(segment):,} characters)".encode()
 
 
 def _length(segment: Segment) -> int:

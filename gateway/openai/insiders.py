@@ -4,12 +4,17 @@ Owns: how such a request says whose it is, and running the clients' app for one.
 makes them, or why. The word for whose it is stands in the ASGI scope's ``state`` as an object of a
 class of ours. What comes over a connection are headers, a path and a body, all of them bytes and
 text: nothing of it can become such an object.
+
+The answer to such a request is what a client would get, but for the pictures: of their base64 only
+the beginning is in it. Their names on the shelf are told beside it, so that no large answer is ever
+made, kept or read here.
 """
 
 import asyncio
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access import permissions
 from gateway.clock import Clock
@@ -19,15 +24,21 @@ from gateway.translate.model import ImageRequest
 from gateway.translate.money import reservations
 from gateway.translate.plan import make_plan
 
-MOST_KEPT = 128_000_000
+# Four prompts of the longest, all of it escaped, and what is around them.
+MOST_KEPT = 1_000_000
 _PLACE = "on_behalf"
+_NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 
 
 @dataclass(frozen=True, slots=True)
 class OnBehalf:
-    """Of whom a request is made: a configured key, by its name."""
+    """Of whom a request is made: a configured key, by its name.
+
+    ``pictures`` takes the names on the shelf of those that the answer is of, in its order.
+    """
 
     key_name: str
+    pictures: list[str] = field(default_factory=list, compare=False)
 
 
 def on_behalf(scope: Scope) -> OnBehalf | None:
@@ -38,11 +49,15 @@ def on_behalf(scope: Scope) -> OnBehalf | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client would have got; ``body`` is None where it was too large to be kept."""
+    """What a client would have got, with little of each picture; these are ``pictures``, by name.
+
+    ``body`` is None where even so it was too large to be kept.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
+    pictures: tuple[str, ...] = ()
 
 
 class Insider:
@@ -59,10 +74,29 @@ class Insider:
 
     async def generate(self, key_name: str, body: bytes) -> Answer:
         """``POST /v1/images/generations`` with a JSON body, under the key's own limits."""
-        collected = _Collected()
-        scope = _scope(key_name, self._host, len(body))
+        collected, behalf = _Collected(), OnBehalf(key_name)
+        scope = _scope("POST", "/v1/images/generations", self._host)
+        scope["headers"] += [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        scope["state"][_PLACE] = behalf
         await self._app(scope, _Caller(body).receive, collected.send)
-        return collected.answer()
+        return collected.answer(tuple(behalf.pictures))
+
+    def picture(self, name: str) -> ASGIApp | None:
+        """What answers at a picture's link, as an ASGI app; None if nothing can have that name.
+
+        Whoever gets all of it has fetched it.
+        """
+        if not _NAME.fullmatch(name):
+            return None
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            asked = _scope(scope["method"], f"/images/{name}", self._host)
+            await self._app(asked, receive, send)
+
+        return answer
 
     def quote(self, key_name: str, request: ImageRequest) -> int | None:
         """What a request of this key would cost, in micro-dollars; None if that is not known."""
@@ -115,30 +149,24 @@ class _Collected:
         else:
             self._pieces.clear()
 
-    def answer(self) -> Answer:
+    def answer(self, pictures: tuple[str, ...]) -> Answer:
         body = b"".join(self._pieces) if self._size <= MOST_KEPT else None
-        return Answer(self._status, self._headers, body)
+        return Answer(self._status, self._headers, body, pictures)
 
 
-def _scope(key_name: str, host: str, length: int) -> Scope:
-    headers = [
-        (b"host", host.encode()),
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % length),
-    ]
-    path = "/v1/images/generations"
+def _scope(method: str, path: str, host: str) -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": headers,
+        "headers": [(b"host", host.encode())],
         "client": None,
         "server": None,
-        "state": {_PLACE: OnBehalf(key_name)},
+        "state": {},
     }

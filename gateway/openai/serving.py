@@ -25,11 +25,12 @@ from gateway.jobs.deadlines import callers_deadline, own_deadline
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.wish import Wish
 from gateway.openai.admission import Admission, facts_of
-from gateway.openai.delivery import SegmentsResponse
+from gateway.openai.delivery import SegmentsResponse, abridged
 from gateway.openai.idempotency import idempotency_key, is_retry
+from gateway.openai.insiders import on_behalf
 from gateway.openai.links import BaseUrls
 from gateway.openai.requests import Reading, read_request
-from gateway.openai.responses import Result, note_header, segments, task_header
+from gateway.openai.responses import Result, Segment, note_header, segments, task_header
 from gateway.openai.terms import Terms
 from gateway.translate.model import Kind, Note, Plan, note
 from gateway.translate.money import reservations
@@ -84,7 +85,7 @@ class ImagesEndpoint:
             )
             async with visiting as visit:
                 outcome = await self._outcome(facts, visit, wish, gone, terms)
-                response = self._response(request, visit, wish.plan, outcome, gone)
+                response = await self._response(request, visit, wish.plan, outcome, gone)
                 try:
                     await response(scope, receive, send)
                 finally:
@@ -155,7 +156,7 @@ class ImagesEndpoint:
             return replace(outcome, notes=(*outcome.notes, told))
         raise outcome.error
 
-    def _response(
+    async def _response(
         self,
         request: Request,
         visit: Visit,
@@ -166,7 +167,11 @@ class ImagesEndpoint:
         notes = (*plan.notes, *outcome.notes)
         facts_of(request.scope).notes = notes
         result = Result(plan, outcome.images, int(visit.created_at), self.base_url(request))
-        return SegmentsResponse(segments(result), _headers(visit, notes), self._desk.shelf, gone)
+        body, inside = segments(result), on_behalf(request.scope)
+        if inside is not None:  # who is in the house takes pictures from the shelf, as files
+            inside.pictures.extend(shelved.filename for shelved in outcome.images)
+            body = list[Segment](await abridged(body, self._desk.shelf))
+        return SegmentsResponse(body, _headers(visit, notes), self._desk.shelf, gone)
 
     def base_url(self, request: Request) -> str:
         """Where this request's links to pictures point."""

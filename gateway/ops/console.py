@@ -5,8 +5,8 @@ it is given callables.
 The page is whole without its script; with it, it is kept up to date by server-sent events.
 
 ``GET /`` the page · ``GET /console`` leads there · ``GET|POST /login`` · ``POST /logout`` ·
-``GET /events`` · ``POST /playground`` · ``GET /playground/price`` · ``POST /drain`` ·
-``GET /static/{file}``.
+``GET /events`` · ``POST /playground`` · ``GET /playground/price`` ·
+``GET /playground/pictures/{file}`` · ``POST /drain`` · ``GET /static/{file}``.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from gateway.ops.feed import Feed, Shared
 from gateway.ops.guard import Guard, Refusal, Visitor, set_cookie
 from gateway.ops.playground import Playground, Playing, Unusable, read_form
 from gateway.ops.recent import Recent
-from gateway.ops.replies import NO_STORE, PAGE_HEADERS, read_fields, redirect, said
+from gateway.ops.replies import NO_STORE, PAGE_HEADERS, bare, read_fields, redirect, said
 from gateway.ops.snapshot import KeyView, Snapshot
 from gateway.ops.templates import templates
 
@@ -106,6 +106,7 @@ class Console:
             routes += [
                 Route("/playground", acted(self._play), methods=["POST"]),
                 Route("/playground/price", looked(self._price), methods=["GET"]),
+                Route("/playground/pictures/{file}", looked(self._picture), methods=["GET"]),
             ]
         if self._may_drain:
             routes.append(Route("/drain", acted(self._drain), methods=["POST"]))
@@ -139,6 +140,13 @@ class Console:
         except Unusable as fault:
             return said(HTTPStatus.BAD_REQUEST, str(fault))
         return JSONResponse({"price": playground.price(wanted)}, headers=NO_STORE)
+
+    async def _picture(self, request: Request, _visitor: Visitor) -> ASGIApp:
+        """A picture as a file, as it was made: of whatever size, it is sent piece by piece."""
+        playground = self._playground
+        assert playground is not None  # noqa: S101 - else there is no such path
+        answer = playground.picture(request.path_params["file"])
+        return said(HTTPStatus.NOT_FOUND, "no such picture") if answer is None else bare(answer)
 
     async def _whole_page(
         self, visitor: Visitor, played: Mapping[str, Value] | None = None, status: int = 200
@@ -225,8 +233,8 @@ class Console:
             )
         )
         if "application/json" in request.headers.get("accept", ""):
-            return Response(shown.as_json(), headers=NO_STORE, media_type="application/json")
-        return await self._whole_page(visitor, shown.as_values())
+            return JSONResponse(shown, headers=NO_STORE)
+        return await self._whole_page(visitor, shown)
 
     async def _drain(self, _request: Request, visitor: Visitor, form: Mapping[str, str]) -> ASGIApp:
         drain = self._sources.drain

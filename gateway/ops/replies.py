@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MOST_FORM = 512_000
 _MOST_FIELDS = 20
@@ -23,7 +24,7 @@ NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 PAGE_HEADERS = {
     **NO_STORE,
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
@@ -32,6 +33,13 @@ PAGE_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+# A picture is for our own page alone, and does nothing if it is opened by itself.
+_FILE_HEADERS = {
+    **NO_STORE,
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+}
+_KEPT_HEADERS = frozenset({b"content-type", b"content-length", b"content-disposition"})
 
 
 def redirect(headers: Mapping[str, str] | None = None, to: str = "./") -> Response:
@@ -45,6 +53,22 @@ def said(
 ) -> PlainTextResponse:
     """A refusal in a few words."""
     return PlainTextResponse(why, status, headers={**NO_STORE, **(headers or {})})
+
+
+def bare(app: ASGIApp) -> ASGIApp:
+    """The same answer for our own page: of its headers only those that say what it holds."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [one for one in message["headers"] if one[0].lower() in _KEPT_HEADERS]
+                ours = [(name.encode(), value.encode()) for name, value in _FILE_HEADERS.items()]
+                message = {**message, "headers": [*kept, *ours]}
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return answer
 
 
 async def read_fields(request: Request) -> Mapping[str, str] | Response:

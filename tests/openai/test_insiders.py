@@ -1,11 +1,14 @@
 """Requests from within, made as a key without its secret; and that nothing from outside can be."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.types import Message, Scope
 
@@ -44,6 +47,26 @@ def insider(stand: Stand) -> Insider:
     return Insider(stand.gateway.clients, stand.gateway.terms, FakeClock(), "127.0.0.1:8080")
 
 
+@asynccontextmanager
+async def from_within(stand: Stand, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client to whom nothing but one picture answers."""
+    app: Any = insider(stand).picture(name)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://inside") as client:
+        yield client
+
+
+async def fetched(stand: Stand, name: str) -> bytes:
+    async with from_within(stand, name) as client:
+        answer = await client.get("/")
+    assert answer.status_code == 200
+    return answer.content
+
+
+def claimed(stand: Stand, name: str) -> bool:
+    return stand.gateway._shelf.is_claimed(name.partition(".")[0])
+
+
 async def made(stand: Stand, key_name: str, **change: object) -> tuple[int, dict[str, Any]]:
     answer = await insider(stand).generate(key_name, json.dumps({**WISH, **change}).encode())
     assert answer.body is not None
@@ -61,6 +84,57 @@ async def test_a_picture_is_made_as_the_named_key(stand: Stand) -> None:
     (ended,) = stand.requests
     assert (ended.key_name, ended.status, ended.route) == ("studio", 200, "generations")
     assert stand.purchases == 1
+
+
+@pytest.mark.parametrize("compatibility", ["lenient", "strict"])
+async def test_pictures_are_told_by_name_and_never_stand_in_the_answer(
+    tmp_path: Path, compatibility: str
+) -> None:
+    server = {"compatibility": compatibility}
+    async with behaving(tmp_path, keys=KEYS, models=PRICES, server=server) as stand:
+        answer = await insider(stand).generate("studio", json.dumps({**WISH, "n": 2}).encode())
+        assert answer.body is not None
+        assert len(answer.body) < 2_000
+        told = json.loads(answer.body)
+        job_id = stand.requests[0].job_id
+        assert len(answer.pictures) == 2
+        assert not any(claimed(stand, name) for name in answer.pictures)
+        files = [await fetched(stand, name) for name in answer.pictures]
+        assert all(claimed(stand, name) for name in answer.pictures)
+        async with stand.plain() as client:
+            clients = (await client.get(f"/v1/images/generations/{job_id}")).json()
+        for item, file, whole in zip(told["data"], files, clients["data"], strict=True):
+            text = whole["b64_json"]
+            assert item == {"b64_json": f"{text[:32]}… ({len(text):,} characters)"}
+            assert file == base64.b64decode(text)
+        assert {**told, "data": clients["data"]}.items() <= clients.items()
+
+
+async def test_links_are_told_to_who_asks_for_links(stand: Stand) -> None:
+    body = json.dumps({**WISH, "response_format": "url"}).encode()
+    answer = await insider(stand).generate("studio", body)
+    (item,) = json.loads(answer.body or b"")["data"]
+    assert item == {"url": f"http://127.0.0.1:8080/images/{answer.pictures[0]}"}
+
+
+async def test_an_answer_without_pictures_names_none(stand: Stand) -> None:
+    answer = await insider(stand).generate("small", json.dumps({**WISH, "n": 99}).encode())
+    assert (answer.status, answer.pictures) == (400, ())
+
+
+@pytest.mark.parametrize("name", ["..", "", "a.png", f"../{'0' * 32}.png", f"{'0' * 32}.png\n"])
+def test_nothing_is_at_a_name_that_no_picture_has(name: str) -> None:
+    terms: Any = None
+
+    async def app(*_: Any) -> None:
+        raise AssertionError("nobody was to be asked")
+
+    assert Insider(app, terms, FakeClock(), "h").picture(name) is None
+
+
+async def test_a_picture_that_is_gone_is_not_found(stand: Stand) -> None:
+    async with from_within(stand, f"{'0' * 32}.png") as client:
+        assert (await client.get("/")).status_code == 404
 
 
 async def test_its_limits_hold(stand: Stand) -> None:

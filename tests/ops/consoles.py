@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from gateway.ops.console import Console, Sources
 from gateway.ops.guard import Guard
@@ -21,13 +23,15 @@ from tests.ops.views import IDLE, key
 TOKEN = "the-operators-own-token"
 HOST = "127.0.0.1:9464"
 ORIGIN = f"http://{HOST}"
+PICTURE = "0123456789abcdef0123456789abcdef.jpg"
 
 
 @dataclass
 class Answer:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = (("x-request-id", "req_1"), ("content-length", "9"))
-    body: bytes | None = b'{"data":[{"b64_json":"aGVsbG8="}],"output_format":"jpeg"}'
+    body: bytes | None = b'{"data":[{"b64_json":"aGVs... (8 characters)"}],"output_format":"jpeg"}'
+    pictures: tuple[str, ...] = (PICTURE,)
 
 
 @dataclass
@@ -46,12 +50,11 @@ class Stage:
     drained: int = 0
     snapshots: int = 0
     host: str = "127.0.0.1"
-    lenient: bool = True
 
     def __post_init__(self) -> None:
         self.recent = Recent(self.clock)
         self.guard = Guard(self.token, self.host, self.clock, self.facts.append)
-        playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self.lenient)
+        playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self._picture)
         sources = Sources(self._take, self._keys, self.recent, playing, self._drain)
         self.console = Console(sources, self.guard, self.clock, self.facts.append)
         self.app = operators_app({}, token=self.token, routes=self.console.routes())
@@ -70,6 +73,15 @@ class Stage:
     def _quote(self, _key_name: str, request: ImageRequest) -> int | None:
         self.quoted.append(request)
         return self.price
+
+    def _picture(self, name: str) -> ASGIApp | None:
+        headers = {
+            "content-disposition": f'inline; filename="{name}"',
+            "access-control-allow-origin": "*",
+            "cross-origin-resource-policy": "cross-origin",
+            "cache-control": "private, max-age=9",
+        }
+        return Response(b"hello", 200, headers, "image/jpeg") if name == PICTURE else None
 
     def _drain(self) -> None:
         self.drained += 1

@@ -18,7 +18,7 @@ from gateway.ops.console import Console, Sources
 from gateway.ops.playground import shown
 from gateway.ops.templates import bind, element
 from gateway.simulator import pictures
-from tests.ops.consoles import ORIGIN, TOKEN, Answer, Browser, Stage, browsing
+from tests.ops.consoles import ORIGIN, PICTURE, TOKEN, Answer, Browser, Stage, browsing
 from tests.ops.views import IDLE, job, key, task, with_jobs, with_vendor
 
 MARKUP = "<script>alert('x')</script>\" onload=\"y"
@@ -143,7 +143,7 @@ async def test_every_element_is_bound_to_a_value_that_is_told(make: Any) -> None
         panels.overview(full.snapshot, full.recent.failures(), full.recent.saved())
     )
     values["keys"] = key_panel.keys(stage.keys, 0)
-    values["played"] = shown(Answer(), 1.0).as_values()
+    values["played"] = shown(Answer(), 1.0)
     pairs = [
         (scope, pair.partition(":")[2])
         for way, told, _ in bound
@@ -314,7 +314,7 @@ async def test_a_picture_is_made_as_the_chosen_key() -> None:
     assert answer.status_code == 200
     told = answer.json()
     assert told["status"] == "200 OK"
-    assert told["pictures"][0]["src"] == "data:image/jpeg;base64,aGVsbG8="
+    assert told["pictures"][0]["src"] == f"playground/pictures/{PICTURE}"
     assert [row["name"] for row in told["headers"]] == ["x-request-id"]
     ((key_name, body),) = stage.played
     assert key_name == "studio"
@@ -328,13 +328,39 @@ async def test_without_a_script_the_answer_is_a_page() -> None:
         answer = await browser.send("/playground", FORM)
     document = Document(answer.text)
     images = [told["src"] for told in document.all("img") if "src" in told]
-    assert images == ["data:image/jpeg;base64,aGVsbG8="]
+    assert images == [f"playground/pictures/{PICTURE}"]
     (section,) = (told for _, told in document.tags if told.get("id") == "played")
     assert "hidden" not in section
 
 
+async def test_a_picture_is_a_file_for_our_own_page_alone() -> None:
+    async with browsing(Stage(TOKEN)) as browser:
+        assert (await browser.client.get(f"/playground/pictures/{PICTURE}")).status_code == 401
+        await browser.sign_in()
+        answer = await browser.client.get(f"/playground/pictures/{PICTURE}")
+        assert (answer.status_code, answer.content) == (200, b"hello")
+        assert dict(answer.headers) == {
+            "content-type": "image/jpeg",
+            "content-length": "5",
+            "content-disposition": f'inline; filename="{PICTURE}"',
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; sandbox",
+            "cross-origin-resource-policy": "same-origin",
+        }
+        assert (await browser.client.get("/playground/pictures/other")).status_code == 404
+        policy = (await browser.client.get("/")).headers["content-security-policy"]
+        assert "img-src 'self';" in policy
+        assert "data:" not in policy
+
+
+async def test_a_picture_is_not_for_a_name_that_was_pointed_at_this_machine() -> None:
+    async with browsing(Stage(), host="evil.example:9464") as browser:
+        assert (await browser.client.get(f"/playground/pictures/{PICTURE}")).status_code == 403
+
+
 async def test_an_error_is_shown_with_its_json_open() -> None:
-    stage = Stage(answer=Answer(429, (), b'{"error": {"code": "rate_limit_exceeded"}}'))
+    stage = Stage(answer=Answer(429, (), b'{"error": {"code": "rate_limit_exceeded"}}', ()))
     async with browsing(stage) as browser:
         await browser.open()
         page = (await browser.send("/playground", FORM)).text

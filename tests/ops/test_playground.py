@@ -25,30 +25,31 @@ FORM = {
     "n": "2",
     "prompt": "a lighthouse, 灯塔",
 }
-PICTURE = b"iVBORw0KGgo" * 1_000
+
+
+def nothing(_name: str) -> None:
+    """There is no picture."""
 
 
 def answer(body: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
     told = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-    return Answer(status, headers, told)
+    return Answer(status, headers, told, ())
 
 
 def test_a_form_becomes_the_request_that_a_client_would_send() -> None:
     wanted = read_form(FORM)
-    assert json.loads(wanted.body(lenient=True)) == {
+    assert json.loads(wanted.body()) == {
         "model": "gpt-image-2",
         "prompt": "a lighthouse, 灯塔",
         "n": 2,
         "size": "1024x1024",
         "quality": "low",
-        "response_format": "b64_json",
     }
-    assert "response_format" not in json.loads(wanted.body(lenient=False))
 
 
 def test_what_is_left_empty_is_left_out() -> None:
     wanted = read_form({**FORM, "size": "", "quality": "", "prompt": ""})
-    assert json.loads(wanted.body(lenient=False)) == {"model": "gpt-image-2", "n": 2}
+    assert json.loads(wanted.body()) == {"model": "gpt-image-2", "n": 2}
     assert (wanted.request().size, wanted.request().quality) == (None, None)
 
 
@@ -71,30 +72,22 @@ def test_what_our_page_does_not_send_is_refused(change: dict[str, str]) -> None:
         read_form({**FORM, **change})
 
 
-def test_a_picture_is_cut_out_of_the_json_and_kept_whole() -> None:
-    item = {"b64_json": PICTURE.decode()}
-    found = shown(answer({"data": [item, item], "output_format": "webp"}), 12.34)
-    assert found.pictures == (PICTURE, PICTURE)
-    assert found.media_type == "image/webp"
-    assert found.told["took"] == "12.3 s"
-    told = str(found.told["json"])
-    assert told.count("iVBORw0KGgoiVBORw0KGgoiVBORw0KGg… (11 kB)") == 2
-    assert len(told) < 300
-    sent = json.loads(found.as_json())
-    assert sent["pictures"][1] == {
-        "key": "1",
-        "src": f"data:image/webp;base64,{PICTURE.decode()}",
-        "alt": "Picture 2",
-    }
-    assert found.as_values()["pictures"] == sent["pictures"]
+def test_pictures_are_shown_by_their_names() -> None:
+    found = shown(Answer(pictures=("a.png", "b.webp")), 12.34)
+    assert found["pictures"] == [
+        {"key": "0", "src": "playground/pictures/a.png", "alt": "Picture 1"},
+        {"key": "1", "src": "playground/pictures/b.webp", "alt": "Picture 2"},
+    ]
+    assert found["took"] == "12.3 s"
 
 
-def test_a_text_that_looks_like_a_picture_is_none() -> None:
-    text = '"b64_json":"aaaa" </script>'
-    found = shown(answer({"data": [{"b64_json": "aGk=", "revised_prompt": text}]}), 1)
-    assert found.pictures == (b"aGk=",)
-    assert json.loads(str(found.told["json"]))["data"][0]["revised_prompt"] == text
-    assert json.loads(found.as_json())["json"] == found.told["json"]
+def test_pictures_are_shown_even_if_the_json_is_too_large() -> None:
+    found = shown(Answer(200, (), None, ("a.png",)), 1)
+    assert (
+        found["json"]
+        == "The answer's JSON is too large to be shown here. What was made is kept all the same."
+    )
+    assert found["pictures"]
 
 
 @pytest.mark.parametrize(
@@ -103,14 +96,12 @@ def test_a_text_that_looks_like_a_picture_is_none() -> None:
         (b'{"data":[{"b64_json":"cut', '{"data":[{"b64_json":"cut'),
         (b"\xff<html>", "\N{REPLACEMENT CHARACTER}<html>"),
         (b"[1]", "[\n  1\n]"),
-        (b'{"output_format":"x/../y"}', '{\n  "output_format": "x/../y"\n}'),
-        (None, "The answer is too large to be shown here; it was made all the same."),
+        ('{"a":"aGVs… </script>"}'.encode(), '{\n  "a": "aGVs… </script>"\n}'),
     ],
 )
-def test_an_answer_that_is_no_picture_is_shown_as_it_is(body: bytes | None, text: str) -> None:
-    found = shown(Answer(200, (), body), 1)
-    assert found.told["json"] == text
-    assert (found.pictures, found.media_type) == ((), "image/png")
+def test_the_json_is_shown_as_it_is(body: bytes, text: str) -> None:
+    found = shown(Answer(200, (), body, ()), 1)
+    assert (found["json"], found["pictures"]) == (text, [])
 
 
 @pytest.mark.parametrize(
@@ -120,8 +111,8 @@ def test_an_answer_that_is_no_picture_is_shown_as_it_is(body: bytes | None, text
 def test_an_error_is_shown_as_clients_get_it(status: int, text: str, tone: str) -> None:
     error = {"error": {"message": "no", "code": "x"}}
     found = shown(answer(error, status), 1)
-    assert (found.told["status"], found.told["tone"]) == (text, tone)
-    assert json.loads(str(found.told["json"])) == error
+    assert (found["status"], found["tone"]) == (text, tone)
+    assert json.loads(str(found["json"])) == error
 
 
 def test_of_the_headers_those_are_shown_that_are_ours() -> None:
@@ -133,7 +124,7 @@ def test_of_the_headers_those_are_shown_that_are_ours() -> None:
         ("retry-after", "7"),
         ("set-cookie", "a=b"),
     ]
-    rows: Any = shown(answer({}, 200, *headers), 1).told["headers"]
+    rows: Any = shown(answer({}, 200, *headers), 1)["headers"]
     assert [row["name"] for row in rows] == [
         "x-request-id",
         "x-gateway-task",
@@ -150,7 +141,7 @@ async def test_few_run_at_once() -> None:
         await go.wait()
         return answer({})
 
-    playground = Playground(Playing(play, lambda *_: None, list), FakeClock())
+    playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock())
     wanted = Wanted("studio", "", "", "", 1, "a")
     running = [asyncio.create_task(playground.play(wanted)) for _ in range(2)]
     await FakeClock().sleep(0)
@@ -165,7 +156,7 @@ async def test_one_that_fails_leaves_its_place() -> None:
     async def play(_key: str, _body: bytes) -> Answer:
         raise RuntimeError("broken")
 
-    playground = Playground(Playing(play, lambda *_: None, list), FakeClock(), most=1)
+    playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock(), most=1)
     with pytest.raises(RuntimeError):
         await playground.play(Wanted("studio", "", "", "", 1, "a"))
     assert not playground.is_full
@@ -182,7 +173,7 @@ def test_the_button_says_what_it_costs(micro: int | None, text: str) -> None:
         quoted.append(asked)
         return micro
 
-    playground = Playground(Playing(play, quote, list), FakeClock())
+    playground = Playground(Playing(play, quote, list, nothing), FakeClock())
     assert playground.price(read_form(FORM)) == text
     ((key_name, request),) = quoted
     assert (key_name, request.n, request.size, request.kind) == (
@@ -197,7 +188,9 @@ def test_it_offers_the_vendors_sizes_by_tier() -> None:
     async def play(_key: str, _body: bytes) -> Answer:
         raise AssertionError("nobody pressed the button")
 
-    playground = Playground(Playing(play, lambda *_: None, lambda: ["a", "b"]), FakeClock())
+    playground = Playground(
+        Playing(play, lambda *_: None, lambda: ["a", "b"], nothing), FakeClock()
+    )
     choices: Any = playground.choices()
     assert choices["models"] == ["a", "b"]
     assert {one["tier"]: len(one["sizes"]) for one in choices["tiers"]} == {
