@@ -100,7 +100,7 @@ def test_operators_see_it(said: list[str]) -> None:
 
 
 def test_the_copy_of_the_ledger_is_whole_and_the_stop_is_in_good_order(said: list[str]) -> None:
-    assert said[4].strip() == "ok"
+    assert said[4].strip() == "ok 1"
     assert said[5].split()[-1] == "1"
 
 
