@@ -151,7 +151,7 @@ PROOFS = (
         "R7",
         "at_most",
         f"{_SENTENCE}, and everybody is served.",
-        light=70,
+        light=50,
         full=2_000,
         run=at_most,
         part=2_000,

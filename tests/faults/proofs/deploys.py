@@ -5,7 +5,7 @@ from tests.faults.load import Crowd, answered, loading, steady
 from tests.faults.proving import Assignment, Findings, Proof
 from tests.faults.supervisor import supervising
 
-_BETWEEN = 2.0  # seconds: about as long as a wish takes
+_BETWEEN = 1.5  # seconds: about as long as a wish takes
 _GOAL = 10.0
 
 

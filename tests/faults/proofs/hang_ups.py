@@ -52,7 +52,7 @@ PROOFS = (
         "R2",
         "hang_ups",
         "A caller who hangs up at any moment gets the picture when asking again, bought once.",
-        light=40,
+        light=30,
         full=300,
         run=hang_ups,
         part=150,

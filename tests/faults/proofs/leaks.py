@@ -17,6 +17,7 @@ import httpx
 from gateway.clock import SystemClock
 from tests.e2e.stand import KEY, standing
 from tests.faults import mixture
+from tests.faults.drawings import all_alike
 from tests.faults.processes import Program, Vendor, serving, simulating
 from tests.faults.proving import Assignment, Findings, Proof
 
@@ -170,6 +171,11 @@ def _first(reading: sqlite3.Connection, query: str) -> int:
 
 async def _run_tasks(assignment: Assignment) -> Findings:
     """The same mixture within our own loop, whose tasks can be listed."""
+    with all_alike():
+        return await _mixed(assignment)
+
+
+async def _mixed(assignment: Assignment) -> Findings:
     findings, sent = Findings(), Counter[str]()
     async with standing(assignment.folder, upstream=_UPSTREAM) as stand:
         stand.vendor_fails(*mixture.SCRIPT)
@@ -198,7 +204,7 @@ PROOFS: tuple[Proof, ...] = (
         promise="R19",
         name="leaks",
         sentence="After a long day of everything, memory, files and rows are as they should be.",
-        light=320,
+        light=240,
         full=20_000,
         run=_run,
         part=20_000,  # one process that lives long
@@ -212,7 +218,7 @@ PROOFS: tuple[Proof, ...] = (
         promise="R19",
         name="tasks",
         sentence="No task of the loop outlives what it was made for.",
-        light=100,
+        light=80,
         full=2_000,
         run=_run_tasks,
         part=2_000,

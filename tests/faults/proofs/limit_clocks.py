@@ -144,7 +144,7 @@ PROOFS = (
         "R17",
         "limit_clocks",
         "The wall clock jumps; no key gets more than its limits allow by the time that passed.",
-        light=len(JUMPS),
+        light=2,
         full=20 * len(JUMPS),
         run=limit_clocks,
         part=20 * len(JUMPS),

@@ -32,13 +32,14 @@ from tests.faults.asking import (
     misshapen,
 )
 from tests.faults.certificates import Certificates, certificates
+from tests.faults.drawings import all_alike
 from tests.faults.names import Names, naming
 from tests.faults.proving import Assignment, Findings, Proof
 from tests.faults.proxy import Proxy, proxying
 from tests.faults.vendor_faults import CASES, TOO_LATE, Case, Faults
 
 # Between two attempts of whatever is repeated at whole seconds, so that none is under way then.
-DEADLINE = 7.5
+DEADLINE = 6.0
 SLACK = 1.0
 _AT_ONCE = 20
 _WEDGED = 60.0
@@ -129,7 +130,7 @@ async def _run(assignment: Assignment) -> Findings:
 
     trusting = patch.object(httpx, "create_ssl_context", lambda **_: made.trusting)
     async with asking("http://nowhere.test") as caller:
-        with naming() as names, trusting:
+        with naming() as names, trusting, all_alike():
             props = _Props(names, made, caller, assignment.seed, findings, [])
             # Those that take long first, so that none of them is waited for alone.
             order = sorted(range(len(CASES)), key=lambda place: SERVED in CASES[place].may)
