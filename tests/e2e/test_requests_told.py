@@ -187,7 +187,7 @@ async def test_a_keys_limits_are_told_apart(
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
-        ({"kind": "insufficient_quota"}, "quota"),
+        ({"kind": "insufficient_quota"}, "unfunded"),
         ({"kind": "throttled", "retry_after": "3600"}, "throttled"),
     ],
 )

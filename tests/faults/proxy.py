@@ -118,6 +118,8 @@ class Proxy:
             serving = asyncio.create_task(self._serve(plug))
             self._serving.add(serving)
             serving.add_done_callback(self._serving.discard)
+            # Cancelled before it began, it has closed nothing; by then it has let go of the rest.
+            serving.add_done_callback(lambda _, plug=plug: plug.close())  # type: ignore[misc]
 
     async def _serve(self, plug: socket.socket) -> None:
         mishap = self.choose(None)
@@ -174,6 +176,8 @@ class _Connection:
                 script.give_back(mishap)
 
     async def _act(self, request: Request, mishap: Mishap | None) -> None:
+        if not self._proxy.target:
+            return  # the vendor is not there yet: a gateway asks for its balance at once
         match mishap:
             case None:
                 await self._pass_on(self._vendor(request.raw))
