@@ -31,7 +31,7 @@ _TURN = 0.05
 _SUBMITS = 20
 _WEIGHT = 3
 _QUEUED = 30
-_USERS = 5
+_USERS = 6
 
 
 async def noisy(assignment: Assignment) -> Findings:
