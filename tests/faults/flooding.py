@@ -1,8 +1,8 @@
 """Somebody who asks without mercy, as a process of its own, so that its work is nobody else's.
 
 Owns: asking so many times a second whatever the answers are, and counting these. Must not know:
-what is tried. A line on standard input is the new rate, its end the end; then the counts are
-written.
+what is tried. It writes a line when it is ready. A line on standard input is the new rate, its end
+the end; then the counts are written.
 """
 
 import asyncio
@@ -51,6 +51,8 @@ async def flooding(url: str, key: str, wish: Wish) -> AsyncIterator[Flood]:
     )
     flood = Flood(child)
     try:
+        assert child.stdout is not None
+        await asyncio.wait_for(child.stdout.readline(), 30)  # it has come up
         yield flood
         await asyncio.wait_for(flood.end(), 30)
     finally:
@@ -101,5 +103,7 @@ async def _read(lines: asyncio.Queue[bytes]) -> None:
 
 if __name__ == "__main__":
     _url, _key, _name, _seconds = sys.argv[1:]
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     _counts = asyncio.run(_ask(_url, _key, Wish(_name, float(_seconds))))
     sys.stdout.write(json.dumps(_counts))

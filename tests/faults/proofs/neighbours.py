@@ -28,10 +28,10 @@ _TIMED = 5  # rounds from which times are judged
 _ALLOWED = 1.10
 
 _TURN = 0.05
-_SUBMITS = 20
+_SUBMITS = 10
 _WEIGHT = 3
 _QUEUED = 30
-_USERS = 5
+_USERS = 6
 
 
 async def noisy(assignment: Assignment) -> Findings:
