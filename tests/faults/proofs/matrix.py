@@ -39,7 +39,7 @@ from tests.faults.proxy import Proxy, proxying
 from tests.faults.vendor_faults import CASES, TOO_LATE, Case, Faults
 
 # Between two attempts of whatever is repeated at whole seconds, so that none is under way then.
-DEADLINE = 6.0
+DEADLINE = 7.5
 SLACK = 1.0
 _AT_ONCE = 20
 _WEDGED = 60.0
