@@ -205,7 +205,8 @@ class Stepped:
     that another process had left, since it was taken up, or since it was accepted if it ran then.
     ``charged`` is what the step settled as spent on the task, beyond what had been settled before;
     ``cost`` all that is settled for it by then: both in micro-dollars, as the ledger's books have
-    it. Of a task that is lost for now, that is what was set aside for it.
+    it. Of a task that is lost for now, that is what was set aside for it. ``unserved`` is what the
+    step adds to what was bought for nobody.
     """
 
     event: TaskEvent
@@ -214,6 +215,7 @@ class Stepped:
     seconds: float = 0.0
     charged: int = 0
     cost: int = 0
+    unserved: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,8 +64,9 @@ class RequestFacts:
 
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took, one after the other: ``client`` is what
-    was spent on waiting for the caller (its body's bytes, its reading), ``queue`` on waiting for a
-    turn, ``upstream`` on the vendor (uploads, create, making, download); what is left is ours.
+    was spent on waiting for the caller (its body's bytes, its reading), ``fetch`` on pictures of
+    its that lie elsewhere, ``queue`` on waiting for a turn, ``upstream`` on the vendor (uploads,
+    create, making, download); what is left is ours.
     ``waits`` is what it waits for at the moment, or tells it; ``waiting`` is read from there.
     ``status`` is the one that was sent. ``retry`` counts the caller's own repetitions, as it said.
     ``images`` and ``delivery`` are what the answer holds, once it was begun; ``cost`` what was
@@ -103,6 +104,10 @@ class RequestFacts:
     def waiting(self) -> Whereabouts:
         """What the request waits for at the moment."""
         return self.waits() if callable(self.waits) else self.waits
+
+    def fetched(self, seconds: float) -> None:
+        """A picture that the caller named by a link took so long, whatever came of it."""
+        self.phases["fetch"] = self.phases.get("fetch", 0.0) + seconds
 
 
 class InFlight:

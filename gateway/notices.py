@@ -7,6 +7,8 @@ Those of a task's and a job's life are in ``events.py``. Standard library only.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+Chore = Literal["write_off", "prune", "look", "accounts"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobBegun:
@@ -208,6 +210,16 @@ class ObserverFailed:
     observer: str
     event: str
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoreFailed:
+    """A fault of ours ended one round of what is done now and then; the next round comes."""
+
+    level: ClassVar[str] = "error"
+
+    chore: Chore
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,14 @@ from gateway.events import (
     FINAL,
     CreateLost,
     Dropped,
+    LinkDead,
+    NotFound,
     Refused,
     State,
     Succeeded,
     TaskEvent,
     TaskFailed,
+    Vanished,
 )
 from gateway.translate.money import micro_dollars
 
@@ -26,7 +29,8 @@ class Charge:
     """One task's: ``amount`` is what it is taken to cost, ``charged`` what was ever told as spent.
 
     ``earlier`` of that was told before this run of its job. ``perhaps`` says that a create of it
-    was sent whose answer never came, so that giving it up does not make it free.
+    was sent whose answer never came, so that giving it up does not make it free. ``unserved`` of it
+    was told as bought for nobody: a task that was lost, and fails when it is found, is one loss.
     """
 
     amount: int = 0
@@ -34,6 +38,7 @@ class Charge:
     earlier: int = 0
     settled: bool = False
     perhaps: bool = False
+    unserved: int = 0
 
     @property
     def cost(self) -> int:
@@ -61,10 +66,19 @@ class Charge:
         self.charged += more
         return more
 
+    def waste(self, event: TaskEvent) -> int:
+        """How much more was bought for nobody by an event whose ``step`` was taken."""
+        ends = NotFound | Dropped | Refused | TaskFailed | Vanished | LinkDead
+        more = max(0, self.cost - self.unserved) if isinstance(event, ends) else 0
+        self.unserved += more
+        return more
+
 
 def charge_of(state: State, reserved: int, charged: int | None) -> Charge:
     """The charge of a task as it was written down; what it had settled is not told again."""
     amount = reserved if charged is None else charged
     settled = charged is not None or state in FINAL
     told = amount if settled else 0
-    return Charge(amount, told, earlier=told, settled=settled, perhaps=state in _PERHAPS)
+    charge = Charge(amount, told, earlier=told, settled=settled, perhaps=state in _PERHAPS)
+    charge.unserved = told if state is State.LOST else 0
+    return charge

@@ -4,12 +4,12 @@ Owns: when, and the telling of what went to nobody. Must not know: how it is don
 cannot be done is left to the next.
 """
 
-import contextlib
+from collections.abc import Awaitable, Callable
 
 from gateway.errors import LedgerUnavailable
 from gateway.jobs.memory import Memory
 from gateway.jobs.recovery import SecondLook
-from gateway.notices import LedgerPruned, PurchaseUnclaimed
+from gateway.notices import Chore, ChoreFailed, LedgerPruned, PurchaseUnclaimed
 from gateway.upstream.base import StatusUnavailable
 
 _ROUND = 60.0
@@ -28,17 +28,22 @@ class Housekeeping:
         """Do rounds for ever; cancel to stop."""
         rounds = 0
         while True:
-            with contextlib.suppress(LedgerUnavailable):
-                await self._write_off()
+            await self._do("write_off", self._write_off)
             if rounds % _ROUNDS_PER_PRUNING == 0:
-                await self._prune()
+                await self._do("prune", self._prune)
             await self._memory.clock.sleep(_ROUND)
             rounds += 1
-            # Nothing is lost by what cannot be done: the next round does it.
-            with contextlib.suppress(LedgerUnavailable, StatusUnavailable):
-                await self._look.look()
-            with contextlib.suppress(LedgerUnavailable):
-                await self._memory.store.keep_accounts()
+            await self._do("look", self._look.look)
+            await self._do("accounts", self._memory.store.keep_accounts)
+
+    async def _do(self, chore: Chore, do: Callable[[], Awaitable[object]]) -> None:
+        """Nothing is lost by what cannot be done: the next round does it."""
+        try:
+            await do()
+        except (LedgerUnavailable, StatusUnavailable):
+            return
+        except Exception as error:  # noqa: BLE001 - one chore's fault must not end the others
+            self._memory.journal.announce(ChoreFailed(chore=chore, error=error))
 
     async def _write_off(self) -> None:
         """Tell, once, of pictures that died before anybody had them.
@@ -62,9 +67,6 @@ class Housekeeping:
             memory.journal.announce(told)
 
     async def _prune(self) -> None:
-        try:
-            jobs = await self._memory.store.prune(self._memory.clock.wall() - self._keep)
-        except LedgerUnavailable:
-            return
+        jobs = await self._memory.store.prune(self._memory.clock.wall() - self._keep)
         if jobs:
             self._memory.journal.announce(LedgerPruned(jobs=jobs))

@@ -4,7 +4,7 @@ Owns: which media types are read on which path, the order of reading, and that n
 refused request stays on disk. Must not know: keys, limits, plans, answers.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
@@ -57,16 +57,18 @@ async def read_request(
     reading: Reading,
     *,
     standing_prompt: str | None = None,
+    fetching: Callable[[float], None] = lambda _: None,
 ) -> Received:
     """Read the body to its end and check all of it; header names are in lower case.
 
-    ``standing_prompt`` serves where the body has none (variations). Raises ``RequestError`` of
-    the kinds that a body can be guilty of, ``NoRoom``, and ``ClientGone``.
+    ``standing_prompt`` serves where the body has none (variations). ``fetching`` is told, each
+    time, how many seconds a picture took that the caller named by a link. Raises ``RequestError``
+    of the kinds that a body can be guilty of, ``NoRoom``, and ``ClientGone``.
     """
     async with AsyncExitStack() as undo:
         spool = Spool(reading.spool_folder)
         undo.push_async_callback(spool.discard)
-        reader = _Reader(kind, headers, receive, reading, spool)
+        reader = _Reader(kind, headers, receive, reading, spool, fetching)
         request = await reader.read(standing_prompt)
         undo.pop_all()
         return Received(request, spool)
@@ -79,6 +81,7 @@ class _Reader:
     receive: Receive
     reading: Reading
     spool: Spool
+    fetching: Callable[[float], None]
 
     async def read(self, standing_prompt: str | None) -> ImageRequest:
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -117,7 +120,9 @@ class _Reader:
         sources = await (
             from_form(given, form.uploads, workshop) if given.form else from_json(given, workshop)
         )
-        gatherer = Gatherer(self.reading.pictures, self.reading.remote, self.spool)
+        reading = self.reading
+        remote = _Timed(reading.remote, reading.clock, self.fetching)
+        gatherer = Gatherer(reading.pictures, remote, self.spool)
         return await gatherer.gather(sources)
 
     async def _form(self) -> Form:
@@ -144,6 +149,25 @@ class _Reader:
     def _stream(self, cap: int) -> AsyncGenerator[bytes]:
         reading = self.reading
         return stream(self.receive, self.headers, cap, reading.bounds, reading.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A ``RemotePolicy`` that tells how long each download took, whatever came of it."""
+
+    remote: RemotePolicy
+    clock: Clock
+    took: Callable[[float], None]
+
+    def check(self, url: str) -> None:
+        self.remote.check(url)
+
+    async def fetch(self, url: str, path: str) -> None:
+        began = self.clock.monotonic()
+        try:
+            await self.remote.fetch(url, path)
+        finally:
+            self.took(self.clock.monotonic() - began)
 
 
 async def _like_json(chunks: AsyncIterator[bytes], media_type: str) -> AsyncIterator[bytes]:

@@ -102,6 +102,7 @@ class ImagesEndpoint:
             request.receive,
             self._desk.reading,
             standing_prompt=self._standing_prompt,
+            fetching=facts.fetched,
         )
         failpoint("request.read")
         asked = received.request

@@ -49,7 +49,7 @@ _Spreads = Mapping[str, Histograms]
 
 _PAIRS = frozenset(REQUESTS)
 _LEFT = 499  # what proxies log for a caller who left before there was a status
-_NOT_OURS = ("client", "queue", "upstream")  # phases of a request
+_NOT_OURS = ("client", "fetch", "queue", "upstream")  # phases of a request
 _LIMITS = {"rate_limit": "rate", "quota": "quota"}
 _MICRO = 1_000_000  # of a dollar
 _GAVE_WAY = frozenset({"overdue", "put_off"})
@@ -97,7 +97,8 @@ class RequestCounts:
     def _time(self, ended: RequestEnded, route: str, status: int) -> None:
         exemplar, took = {"request_id": ended.request_id}, ended.duration
         self._durations.at(route, _class(status)).observe(took, exemplar)
-        if not ended.left_early and ended.status is not None:
+        # Refusals take no time: among those that were served they would hide the slow ones.
+        if not ended.left_early and ended.status is not None and status < HTTPStatus.BAD_REQUEST:
             phases = ended.phases
             ours = max(0.0, took - sum(phases.get(phase, 0.0) for phase in _NOT_OURS))
             self._overhead.at(route).observe(ours, exemplar)
@@ -131,12 +132,10 @@ class TaskCounts:
             Throttled: lambda step: self._not_accepted(step, "throttled"),
             CreateLost: lambda step: self._not_accepted(step, "ambiguous"),
             Found: self._found,
-            NotFound: self._lost,
+            NotFound: lambda _: self._reconciled.at("lost").inc(),
             RecreateAllowed: lambda _: self._reconciled.at("recreated").inc(),
             Succeeded: self._succeeded,
-            TaskFailed: self._failed,
-            Vanished: self._not_refunded,
-            LinkDead: self._not_refunded,
+            TaskFailed: lambda step: self._ended(step, step.seconds, "failed"),
         }
 
     def _stepped(self, step: Stepped) -> None:
@@ -144,6 +143,10 @@ class TaskCounts:
         if step.charged:
             self._cost.at(about.model, about.tier).inc(step.charged / _MICRO)
             self._key_cost.at(about.key_name, about.model).inc(step.charged / _MICRO)
+        if step.unserved:
+            failed = isinstance(step.event, TaskFailed | Vanished | LinkDead)
+            reason = "failed_not_refunded" if failed else "ambiguous"
+            self._unserved.at(reason).inc(step.unserved / _MICRO)
         reader = self._steps.get(type(step.event))
         if reader is not None:
             reader(step)
@@ -165,10 +168,6 @@ class TaskCounts:
     def _bought(self, step: Stepped) -> None:
         self._images.at(step.about.key_name, step.about.model).inc(step.about.images)
 
-    def _lost(self, step: Stepped) -> None:
-        self._reconciled.at("lost").inc()
-        self._unserved.at("ambiguous").inc(step.cost / _MICRO)
-
     def _succeeded(self, step: Stepped) -> None:
         seconds = step.seconds
         if isinstance(step.event, Succeeded):
@@ -177,17 +176,10 @@ class TaskCounts:
                 self._lag.observe(max(0.0, step.event.at - done))
         self._ended(step, seconds, "done")
 
-    def _failed(self, step: Stepped) -> None:
-        self._ended(step, step.seconds, "failed")
-        self._not_refunded(step)
-
     def _ended(self, step: Stepped, seconds: float, outcome: str) -> None:
         about = step.about
         labels = (self._upstream, about.model, about.tier, about.quality, outcome)
         self._task_times.at(*labels).observe(seconds)
-
-    def _not_refunded(self, step: Stepped) -> None:
-        self._unserved.at("failed_not_refunded").inc(step.cost / _MICRO)
 
     def _unclaimed(self, purchase: PurchaseUnclaimed) -> None:
         self._unserved.at("unclaimed").inc(purchase.cost / _MICRO)

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from gateway.ops.bearer import shows
+from gateway.ops.guard import is_own_host
 from gateway.ops.ledger import Claim, claims
 
 Check = Callable[[], str | None]
@@ -34,7 +35,8 @@ def full(count: Callable[[], int], most: int) -> Check:
 
 
 class Health:
-    """Runs the checks. A verdict never needs a token; with one set, the details do.
+    """Runs the checks. A verdict never needs a token; with one set, the details do. Without one
+    they are for who asks under this machine's own names, or ``host``.
 
     ``started`` says what a process that has just begun is not ready with. Once it has found nothing
     it is not asked again: what goes wrong later is no matter of starting.
@@ -46,11 +48,13 @@ class Health:
         *,
         started: Check = lambda: None,
         token: str | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._checks = dict(checks)
         self._started = started
         self._is_up = False
         self._token = token
+        self._host = host
 
     def findings(self) -> dict[str, str | None]:
         """Run every check; return what each found wrong."""
@@ -75,11 +79,16 @@ class Health:
     ) -> PlainTextResponse:
         """A verdict in a word; ``?verbose`` adds a line for each check."""
         bad = [name for name, wrong in findings.items() if wrong is not None]
-        if "verbose" in request.query_params and shows(request, self._token):
+        if "verbose" in request.query_params and self._may_see(request):
             text = _listing(probe, findings)
         else:
             text = f"{_UNTRUE[probe]}: {', '.join(bad)}" if bad else "ok"
         return PlainTextResponse(text, status_code=503 if bad else 200, headers=_NO_STORE)
+
+    def _may_see(self, request: Request) -> bool:
+        if self._token is None:
+            return is_own_host(request, self._host)
+        return shows(request, self._token)
 
     def __repr__(self) -> str:
         return f"<Health checks={', '.join(self._checks)}>"
@@ -108,7 +117,7 @@ def operators_app(
     ``token`` guards the details of probes and what changes anything; ``claim`` is what a claimed
     job is written down with, if it can be. ``host`` is what the listener listens on.
     """
-    health = Health(checks, started=started, token=token)
+    health = Health(checks, started=started, token=token, host=host)
     return Starlette(
         routes=[
             Route("/livez", health.live, methods=["GET"]),

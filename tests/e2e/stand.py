@@ -22,6 +22,7 @@ from gateway.events import (
 )
 from gateway.facts import Crashed, RequestEnded
 from gateway.notices import (
+    ChoreFailed,
     ObserverFailed,
 )
 from gateway.server.listener import Listener
@@ -101,7 +102,7 @@ class Stand:
     def crashes(self) -> list[object]:
         """Faults of ours, whatever the caller was told."""
         return [fact for fact in self.facts if isinstance(fact, Crashed | JobCrashed)] + [
-            fact for fact in self.facts if isinstance(fact, ObserverFailed)
+            fact for fact in self.facts if isinstance(fact, ChoreFailed | ObserverFailed)
         ]
 
     def spooled(self) -> list[str]:

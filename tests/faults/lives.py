@@ -26,6 +26,7 @@ from gateway.jobs.memory import Memory
 from gateway.jobs.reception import CallerLeft, Visit
 from gateway.jobs.wish import Wish
 from gateway.notices import (
+    ChoreFailed,
     ObserverFailed,
 )
 from gateway.translate.model import Plan
@@ -315,8 +316,8 @@ class Process:
     def _observe(self, fact: object) -> None:
         notebook = self.world.notebook
         match fact:
-            case JobCrashed() if not isinstance(fact.error, OSError):
-                notebook.breach(f"JobCrashed: {fact.error!r}")
+            case JobCrashed() | ChoreFailed() if not isinstance(fact.error, OSError):
+                notebook.breach(f"{type(fact).__name__}: {fact.error!r}")
             case ObserverFailed():
                 notebook.breach(f"{fact!r}")
             case Stepped(event=Polled() | PollFailed()):

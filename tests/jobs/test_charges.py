@@ -151,3 +151,39 @@ def test_what_another_process_had_settled_is_not_told_again(
 def test_a_lost_task_of_another_process_is_perhaps_paid() -> None:
     charge = charge_of(State.UNCERTAIN, RESERVED, None)
     assert [charge.step(AGAIN, State.INTENT), charge.step(DROPPED, State.DROPPED)] == [0, RESERVED]
+
+
+@pytest.mark.parametrize(
+    ("events", "wasted"),
+    [
+        ((SENT, CREATED, made("0.1"), KEPT), 0),
+        ((SENT, CREATED, made("0.1"), DEAD), 100_000),
+        ((SENT, CREATED, gave_up("0")), 0),
+        ((SENT, CREATED, gave_up(None)), RESERVED),
+        ((SENT, CREATED, VANISHED), RESERVED),
+        ((DROPPED,), 0),
+        ((SENT, REFUSED), 0),
+        ((SENT, LOST, NOT_FOUND), RESERVED),
+        # One task, one loss: what was lost, found and failed after all is counted once.
+        ((SENT, LOST, NOT_FOUND, FOUND, gave_up(None)), RESERVED),
+        ((SENT, LOST, NOT_FOUND, FOUND, VANISHED), RESERVED),
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1"), DEAD), 100_000),
+        # Given up after a create that may have been paid.
+        ((SENT, LOST, AGAIN, DROPPED), RESERVED),
+        ((SENT, LOST, AGAIN, SENT, REFUSED), RESERVED),
+    ],
+)
+def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wasted: int) -> None:
+    charge, state, total = Charge(RESERVED), State.INTENT, 0
+    for event in events:
+        state = step(state, event)
+        charge.step(event, state)
+        total += charge.waste(event)
+    assert total == wasted
+
+
+def test_what_another_process_had_lost_is_not_wasted_again() -> None:
+    charge = charge_of(State.LOST, RESERVED, None)
+    charge.step(FOUND, State.RUNNING)
+    charge.step(gave_up(None), State.FAILED)
+    assert charge.waste(gave_up(None)) == 0

@@ -12,7 +12,7 @@ from gateway.errors import LedgerUnavailable
 from gateway.events import JobClaimed
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.memory import Memory
-from gateway.notices import PurchaseUnclaimed
+from gateway.notices import ChoreFailed, PurchaseUnclaimed
 from tests.jobs.fakes import House
 from tests.jobs.plans import a_plan
 
@@ -139,3 +139,18 @@ async def test_a_ledger_that_cannot_be_asked_holds_nothing_up(house: House) -> N
     async with kept_up(house):
         await house.clock.advance(DAY + 600.0)
     assert told(house) == []
+
+
+async def test_a_fault_in_one_chore_is_told_and_leaves_the_others(house: House) -> None:
+    async def broken() -> None:
+        raise ValueError("not what anybody thought of")
+
+    whole, house.store.unclaimed = house.store.unclaimed, broken  # type: ignore[method-assign, assignment]
+    job_id = await made(house)
+    async with kept_up(house):
+        await house.clock.advance(DAY + 600.0)
+        faults = [fact for fact in house.facts if isinstance(fact, ChoreFailed)]
+        assert {(one.chore, type(one.error)) for one in faults} == {("write_off", ValueError)}
+        house.store.unclaimed = whole  # type: ignore[method-assign]
+        await house.clock.advance(120.0)
+    assert [one.job_id for one in told(house)] == [job_id]

@@ -6,6 +6,7 @@ import json
 import os
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from tests.openai.fakes import (
     JPEG,
     FakeClock,
     FakeDesk,
+    FakeRemote,
     ask,
     content,
     content_size,
@@ -147,6 +149,37 @@ async def test_python_with_a_list(tmp_path: Path, count: int) -> None:
     pictures = [png(100 + i) for i in range(count)]
     parts = [part("image[]", each, filename="a.png", content_type="image/png") for each in pictures]
     assert contents(await edit(tmp_path, PROMPT, *parts)) == pictures
+
+
+class SlowRemote(FakeRemote):
+    """Takes three seconds for each picture, those that are not there included."""
+
+    def __init__(self, clock: FakeClock, **pages: bytes) -> None:
+        super().__init__({f"https://example.com/{name}": page for name, page in pages.items()})
+        self._clock = clock
+
+    async def fetch(self, url: str, path: str) -> None:
+        await self._clock.sleep(3.0)
+        await super().fetch(url, path)
+
+
+async def test_how_long_pictures_elsewhere_took_is_told_whatever_came_of_them(
+    tmp_path: Path,
+) -> None:
+    clock, took = FakeClock(), list[float]()
+    using = replace(reading(tmp_path), clock=clock, remote=SlowRemote(clock, a=png(), m=png()))
+
+    async def asked(mask: str) -> None:
+        page = {"prompt": "x", "image": "https://example.com/a", "mask": {"image_url": mask}}
+        headers = {"content-type": "application/json"}
+        body = received([json.dumps(page).encode()])
+        await read_request("edit", headers, body, using, fetching=took.append)
+
+    await asked("https://example.com/m")
+    assert took == [3.0, 3.0]
+    with pytest.raises(InvalidRequest):
+        await asked("https://example.com/none")
+    assert took == [3.0] * 4
 
 
 async def test_node_chunked_with_the_picture_first(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def request(status: int, took: float = 40.0) -> dict[str, float]:
         f"http_requests_total{{method=POST,route=generations,status={status}}}": 1,
         f"http_request_duration_seconds_count{labels}": 1,
         f"http_request_duration_seconds_sum{labels}": took,
+    } | (ours(took) if status < 400 else {})
+
+
+def ours(took: float) -> dict[str, float]:
+    """What every request of generations moves that was served."""
+    return {
         "overhead_seconds_count{route=generations}": 1,
         "overhead_seconds_sum{route=generations}": took,
     }
@@ -119,8 +125,8 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     # Requests
     "answered": (ENDED, request(200)),
     "what others took is not ours": (
-        ended(phases={"client": 1.0, "queue": 4.0, "upstream": 30.0, "plan": 2.0}),
-        request(200) | {"overhead_seconds_sum{route=generations}": 5.0},
+        ended(phases={"client": 1.0, "fetch": 2.0, "queue": 2.0, "upstream": 30.0, "plan": 2.0}),
+        request(200) | ours(5.0),
     ),
     "phases that overlap leave nothing": (
         ended(phases={"upstream": 41.0}),
@@ -222,7 +228,7 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
         {"ledger_reconciled_total{verdict=found}": 1} | bought(),
     ),
     "lost": (
-        step(NotFound(**AT), charged=40_000, cost=40_000),
+        step(NotFound(**AT), charged=40_000, cost=40_000, unserved=40_000),
         {"ledger_reconciled_total{verdict=lost}": 1} | charged(0.04) | unserved("ambiguous", 0.04),
     ),
     "to be bought again": (
@@ -252,18 +258,22 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     ),
     "given up and refunded": (step(TaskFailed(**AT, reason="r")), task_took("failed", 7)),
     "given up and charged": (
-        step(TaskFailed(**AT, reason="r"), charged=5_000, cost=5_000),
+        step(TaskFailed(**AT, reason="r"), charged=5_000, cost=5_000, unserved=5_000),
         task_took("failed", 7) | charged(0.005) | unserved("failed_not_refunded", 0.005),
     ),
     "forgotten": (
-        step(Vanished(**AT, reason="r"), charged=10, cost=10),
+        step(Vanished(**AT, reason="r"), charged=10, cost=10, unserved=10),
         charged(0.00001) | unserved("failed_not_refunded", 0.00001),
     ),
     "its charge was told when it was made": (
-        step(LinkDead(**AT, reason="r"), cost=120_000),
+        step(LinkDead(**AT, reason="r"), cost=120_000, unserved=120_000),
         unserved("failed_not_refunded", 0.12),
     ),
     "given up before it was sent": (step(Dropped(**AT, reason="r")), {}),
+    "given up when a create before it may have been paid": (
+        step(Dropped(**AT, reason="r"), charged=40_000, cost=40_000, unserved=40_000),
+        charged(0.04) | unserved("ambiguous", 0.04),
+    ),
     "about to be sent": (step(CreateSent(**AT)), {}),
     "asked after": (step(Polled(**AT, word="running", progress=3)), {}),
     "on the shelf": (step(Collected(**AT, images=1, size=1), cost=9), {}),

@@ -55,7 +55,7 @@ def test_a_method_that_a_route_does_not_have_counts_as_other(
 
 def test_ten_thousand_sums_of_money_are_told_to_the_micro_dollar() -> None:
     metrics = counting()
-    third = step(TaskFailed(**AT, reason="r"), charged=100_001, cost=100_001)
+    third = step(TaskFailed(**AT, reason="r"), charged=100_001, cost=100_001, unserved=100_001)
 
     def many() -> None:
         for _ in range(10_000):

@@ -18,9 +18,10 @@ async def ask(
     token: str | None = None,
     shown: str = "",
     method: str = "GET",
+    name: str = "localhost",
 ) -> httpx.Response:
     transport = httpx.ASGITransport(operators_app(checks, token=token))
-    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{name}") as client:
         return await client.request(method, path, headers={"authorization": shown})
 
 
@@ -65,6 +66,17 @@ async def test_with_a_token_set_the_details_need_it_and_the_verdict_does_not(
     assert ("disk full" in response.text) is detailed
 
 
+@pytest.mark.parametrize(
+    ("name", "detailed"), [("127.0.0.1:9464", True), ("[::1]", True), ("evil.example", False)]
+)
+async def test_without_a_token_the_details_are_for_this_machine_s_own_names(
+    name: str, *, detailed: bool
+) -> None:
+    response = await ask(BAD, "/readyz?verbose", name=name)
+    assert response.status_code == 503
+    assert ("disk full" in response.text) is detailed
+
+
 @pytest.mark.parametrize("path", ["/livez", "/startupz", "/readyz", "/readyz?verbose"])
 async def test_a_probe_may_ask_with_head(path: str) -> None:
     response = await ask(FINE, path, method="HEAD")
@@ -84,7 +96,7 @@ async def test_a_process_that_has_started_once_has_started() -> None:
     wrong: list[str | None] = ["the ledger is read", None, "a loop has ended"]
     app = operators_app(BAD, started=lambda: wrong.pop(0))
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://ops") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         early = await client.get("/startupz?verbose")
         assert early.status_code == 503
         assert early.text == "[-]started failed: the ledger is read\nstartupz check failed\n"

@@ -34,8 +34,9 @@ def test_its_times_are_milliseconds_and_its_cost_is_dollars() -> None:
     assert times == {
         "duration_ms": 12_345.7,
         "client_ms": 120.0,
+        "fetch_ms": 300.0,
         "queue_ms": 1_200.0,
-        "upstream_ms": 11_000.0,
+        "upstream_ms": 10_700.0,
         "ours_ms": 25.7,
     }
     assert line["cost_usd"] == 0.08

@@ -4,9 +4,10 @@ import dataclasses
 import io
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 from gateway.config.sections import Log
+from gateway.facts import Rejection
 from gateway.ops import floods, lines, writer
 from gateway.ops.logs import configure
 from tests.clocks import FakeClock
@@ -43,6 +44,12 @@ def test_the_table_has_every_key_that_can_be_in_the_line_and_no_other() -> None:
     ]
     times = [f"{name}_ms" for name in ("duration", *WHOLE.phases, "ours")]
     assert sorted(listed) == sorted([*lines._REQUEST, *times, "cost_usd", "suppressed"])
+
+
+def test_the_table_has_every_reason_for_turning_a_request_away() -> None:
+    row = next(row for row in SECTION.splitlines() if row.startswith("| `rejection`"))
+    said = row.partition("and why: ")[2].rstrip(" |").split(", ")
+    assert sorted(said) == sorted(get_args(Rejection))
 
 
 def test_the_numbers_told_of_floods_and_readers_are_those_in_force() -> None:

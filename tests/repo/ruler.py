@@ -26,6 +26,7 @@ BROAD: Mapping[str, str] = {
     "gateway.images.readers:border": "on hostile bytes Pillow raises nearly anything",
     "gateway.ops.watchers:Watchers.__call__": "a watcher's fault must never cost a request",
     "gateway.overview:Overview.refresh": "what cannot be counted must end nothing",
+    "gateway.jobs.housekeeping:Housekeeping._do": "one chore's fault must not end the others",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
