@@ -1,8 +1,13 @@
-"""In every run: what gateways say is kept, and searched for canaries at the end."""
+"""In every run: what gateways say is kept, and searched for canaries at the end.
+
+Where several processes share the tests, each searches its own, and one tells of all.
+"""
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +16,8 @@ from tests.outputs import OUTPUTS, Verdict
 
 _VERDICT = pytest.StashKey[Verdict]()
 _FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
+_WORKERS = pytest.StashKey[Verdict]()
+_FOUND = "canaries"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -35,9 +42,21 @@ def _what_is_said_is_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of several processes that share the tests has ended: what it found counts."""
+    found = getattr(node, "workeroutput", {}).get(_FOUND)
+    if found is not None:
+        node.config.stash.setdefault(_WORKERS, Verdict()).add(Verdict.told(found))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash[_VERDICT] = verdict = OUTPUTS.judge()
-    session.config.stash[_FOLDER].cleanup()
+    stash = session.config.stash
+    stash[_VERDICT] = verdict = OUTPUTS.judge()
+    verdict.add(stash.get(_WORKERS, Verdict()))
+    stash[_FOLDER].cleanup()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_FOUND] = asdict(verdict)
     if verdict.hits and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -70,6 +70,19 @@ class Verdict:
     sizes: dict[str, int] = field(default_factory=dict)
     hits: list[Hit] = field(default_factory=list)
     seconds: float = 0.0
+
+    def add(self, other: "Verdict") -> None:
+        """Take in what another process searched and found; they did so at one time."""
+        for kind, size in other.sizes.items():
+            self.sizes[kind] = self.sizes.get(kind, 0) + size
+        self.hits += other.hits
+        self.seconds = max(self.seconds, other.seconds)
+
+    @classmethod
+    def told(cls, plain: Mapping[str, Any]) -> "Verdict":
+        """Read one that came from another process as plain values."""
+        hits = [Hit(**hit) for hit in plain["hits"]]
+        return cls(dict(plain["sizes"]), hits, plain["seconds"])
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{name} {size:,}" for name, size in self.sizes.items())

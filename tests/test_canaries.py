@@ -2,11 +2,12 @@
 
 import base64
 import gzip
+import re
 import subprocess
 import sys
 import tempfile
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -121,12 +122,17 @@ def test_before_it_is_opened_and_after_the_verdict_nothing_is_kept(tmp_path: Pat
     assert outputs.judge().sizes["logs of processes"] == 0
 
 
-@pytest.mark.parametrize(("what", "code"), [("'harmless'", 0), ("'x' + MARK", 1)])
-def test_a_run_in_which_one_is_found_fails(tmp_path: Path, what: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("what", "code", "shared"),
+    [("'harmless'", 0, ()), ("'x' + MARK", 1, ()), ("'x' + MARK", 1, ("-n", "2"))],
+)
+def test_a_run_in_which_one_is_found_fails(
+    tmp_path: Path, what: str, code: int, shared: Sequence[str]
+) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     (tmp_path / "test_it.py").write_text(RUN.replace("WHAT", what))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *shared, str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -136,4 +142,5 @@ def test_a_run_in_which_one_is_found_fails(tmp_path: Path, what: str, code: int)
     assert done.returncode == code, done.stdout
     assert "1 passed" in done.stdout
     assert ("CANARY" in done.stdout) is bool(code)
-    assert "bytes searched" in done.stdout
+    assert re.search(r"answers \d+", done.stdout), done.stdout
+    assert done.stdout.count("bytes searched") == 1

@@ -35,8 +35,10 @@ def full(count: Callable[[], int], most: int) -> Check:
 
 
 class Health:
-    """Runs the checks. A verdict never needs a token; with one set, the details do. Without one
-    they are for who asks under this machine's own names, or ``host``.
+    """Runs the checks.
+
+    A verdict never needs a token; with one set, the details do. Without one they are for who asks
+    under this machine's own names, or ``host``.
 
     ``started`` says what a process that has just begun is not ready with. Once it has found nothing
     it is not asked again: what goes wrong later is no matter of starting.

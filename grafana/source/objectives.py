@@ -121,7 +121,7 @@ OBJECTIVES = (
         goal=0.99,
         about="Of the requests for pictures that were served, those of which the gateway itself"
         " (neither caller, queue nor vendor) took at most 250 ms.",
-        said="of the requests for pictures that were served spend more than 250 ms in the gateway itself",
+        said="of the requests for pictures that are served spend more than 250 ms in the gateway",
         bad=_rate(f"overhead_seconds_count{{{WORK}}}")
         + "\n- "
         + _rate(f'overhead_seconds_bucket{{{WORK}, le="0.25"}}'),

@@ -50,7 +50,7 @@ def running(pid: int) -> bool:
     """A process that is dead and not buried yet does not run."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may go while it is looked at
         return False
 
 
