@@ -1,8 +1,8 @@
 """The process as it is: one look at all its parts.
 
 Owns: the snapshot, taken on the loop in one go; what each key has used; and the figures that cost
-too much to be counted for every look (ledger, disk), which are counted anew every few seconds. Must
-not know: who looks, how anything is shown.
+too much to be counted for every look (ledger, disk, budgets), which are counted anew every few
+seconds. Must not know: who looks, how anything is shown.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.queue import Queue
 from gateway.jobs.schedule import Experience
 from gateway.notices import ObserverFailed
+from gateway.ops.budgets import Used, shares, used, with_budgets
 from gateway.ops.health import Check
 from gateway.ops.snapshot import (
     Figures,
@@ -46,6 +47,7 @@ from gateway.upstream.quota import Quota
 
 VENDOR = "toapis"
 REFRESHED = 15.0  # seconds between two countings
+_AT_ONCE = 50  # keys asked about before the loop goes on: about a millisecond
 
 Uses = Mapping[tuple[str, str], float]
 """When each credential of each key was last used, by their names."""
@@ -120,7 +122,8 @@ class Overview:
         self._clock = clock
         self._tell = tell
         self._begun = clock.monotonic()
-        self._figures = Figures()
+        self._used: Mapping[str, Used] = {}
+        self._figures = Figures(budgets=shares(self._keys, {}))
         self._uses: Uses = {}
         self._failing = False
         read_at = clock.wall()
@@ -135,8 +138,9 @@ class Overview:
         return f"<Overview {self._parts.board!r}>"
 
     def reload(self, keys: Iterable[Key]) -> None:
-        """There are these keys now."""
+        """There are these keys now; what of them is used is what was counted last."""
         self._keys = tuple(keys)
+        self._share_budgets()
 
     # Looking
 
@@ -289,6 +293,8 @@ class Overview:
             self._figures, disk_free=free, shelf_bytes=shelf.used, shelf_limit=images.shelf
         )
         self._uses = await asyncio.to_thread(self._parts.uses)
+        self._used = await self._used_now()
+        self._share_budgets()
         counted = await self._parts.store.figures()
         self._figures = replace(
             self._figures,
@@ -297,6 +303,20 @@ class Overview:
             oldest_uncertain=counted.oldest_uncertain,
             ledger_bytes=counted.size,
         )
+
+    async def _used_now(self) -> Mapping[str, Used]:
+        """Of each key that has a budget; there may be thousands, so others have their turns."""
+        found = {}
+        for place, key in enumerate(with_budgets(self._keys), start=1):
+            found[key.name] = used(await self._parts.store.standing(key.name, key.limits))
+            if place % _AT_ONCE == 0:
+                await self._clock.sleep(0)
+        return found
+
+    def _share_budgets(self) -> None:
+        """Of the keys that there are now, which may be others than were counted."""
+        budgets = shares(self._keys, self._used)
+        self._figures = replace(self._figures, budgets=budgets)
 
 
 def _by_state(tasks: Iterable[LiveTask]) -> Mapping[State, int]:

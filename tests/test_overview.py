@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 import pytest
 
 import gateway
-from gateway.config.sections import Images, Key, Queue, Upstream
+from gateway.config.sections import Images, Key, Limits, Queue, Upstream
 from gateway.config.sections import State as StateSection
 from gateway.events import State
 from gateway.facts import InFlight, RequestFacts
 from gateway.notices import ObserverFailed
 from gateway.overview import REFRESHED, Overview, Parts, Settings, Surroundings, uses_in
-from gateway.state.base import LedgerFigures
+from gateway.state.base import LedgerFigures, Standing
 from gateway.state.sqlite import SqliteStore
 from gateway.upstream.balance import Balance
 from gateway.upstream.budget import RetryBudget
@@ -376,6 +377,98 @@ async def test_what_cannot_be_counted_is_told_once_until_it_can(stand: Stand) ->
     running.cancel()
     told = [fact for fact in stand.house.facts if isinstance(fact, ObserverFailed)]
     assert [(fact.event, fact.error) for fact in told] == [("figures", "OSError")] * 2
+
+
+# Budgets
+
+
+async def test_every_budget_is_there_from_the_start(stand: Stand) -> None:
+    assert stand.overview.snapshot().figures.budgets == {
+        ("studio", "images_per_day"): 0,
+        ("studio", "cost_per_month"): 0,
+    }
+
+
+async def test_what_is_used_of_budgets_is_counted_with_the_other_figures(stand: Stand) -> None:
+    await stand.house.start(a_plan(n=3))
+    running = asyncio.create_task(stand.overview.run())
+    (key,) = await stand.overview.keys()
+    for after, images, cost in ((0, 0, 0), (REFRESHED, 3, key.standing.cost_this_month)):
+        await stand.clock.advance(after)
+        assert stand.overview.snapshot().figures.budgets == {
+            ("studio", "images_per_day"): images / 500,
+            ("studio", "cost_per_month"): cost / 20_000_000,
+        }
+    running.cancel()
+
+
+async def test_budgets_are_counted_though_the_ledger_cannot_be_read(stand: Stand) -> None:
+    def figures() -> LedgerFigures:
+        raise OSError
+
+    counting(stand, figures)
+    await stand.house.start(a_plan(n=5))
+    await stand.overview.refresh()
+    assert stand.overview.snapshot().figures.budgets["studio", "images_per_day"] == 0.01
+
+
+async def test_a_reload_changes_budgets_at_once(stand: Stand) -> None:
+    await stand.house.start(a_plan(n=3))
+    await stand.overview.refresh()
+    newcomer = {"name": "newcomer", "key": "sk-igw-new", "limits": {"cost_per_day": "0"}}
+    smaller = {**STUDIO, "limits": {"images_per_day": 4, "cost_per_day": "5"}}
+    stand.overview.reload(keys(smaller, newcomer))
+    (used, *_) = await stand.overview.keys()
+    assert stand.overview.snapshot().figures.budgets == {
+        ("studio", "images_per_day"): 0.75,
+        ("studio", "cost_per_day"): used.standing.cost_today / 5_000_000,
+        ("newcomer", "cost_per_day"): 1,
+    }
+    stand.overview.reload(keys({**STUDIO, "limits": {}}))
+    assert stand.overview.snapshot().figures.budgets == {}
+
+
+async def test_keys_that_change_while_they_are_counted_are_told_as_they_are_then(
+    stand: Stand,
+) -> None:
+    store = stand.house.store
+    asked = store.standing
+
+    async def standing(key_name: str, limits: Limits) -> Standing:
+        stand.overview.reload(keys({**STUDIO, "name": "newcomer"}))
+        return await asked(key_name, limits)
+
+    store.standing = standing  # type: ignore[method-assign]
+    await stand.overview.refresh()
+    assert stand.overview.snapshot().figures.budgets == {
+        ("newcomer", "images_per_day"): 0,
+        ("newcomer", "cost_per_month"): 0,
+    }
+
+
+async def test_others_have_their_turns_while_many_keys_are_counted(stand: Stand) -> None:
+    number = 500
+    many = [{**STUDIO, "name": f"key-{n}", "key": f"sk-igw-key-{n}"} for n in range(number)]
+    stand.overview.reload(keys(*many))
+    asked = stand.house.store.standing
+    turn, asked_in = 0, Counter[int]()
+
+    async def standing(key_name: str, limits: Limits) -> Standing:
+        asked_in[turn] += 1
+        return await asked(key_name, limits)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await stand.clock.sleep(0)
+
+    stand.house.store.standing = standing  # type: ignore[method-assign]
+    running = asyncio.create_task(others())
+    await stand.overview.refresh()
+    running.cancel()
+    assert asked_in.total() == number
+    assert max(asked_in.values()) <= 50
 
 
 async def test_uses_are_read_from_the_ledger_while_it_is_open(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from gateway.events import FINAL, State
 from gateway.facts import Rejection, Whereabouts
 from gateway.notices import Answer
+from gateway.ops.budgets import BUDGETS
 
 PREFIX = "image_gateway_"
 OTHER = "other"
@@ -60,7 +61,10 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One family. ``buckets`` for histograms alone; ``own`` has what labels of this one may say."""
+    """One family. ``buckets`` for histograms alone; ``own`` has what labels of this one may say.
+
+    Every combination of labels is a series from the start; of a ``sparse`` one those that are set.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -68,6 +72,7 @@ class Family:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     own: Mapping[str, tuple[str, ...]] | None = None
+    sparse: bool = False
 
     @property
     def full_name(self) -> str:
@@ -145,6 +150,14 @@ FAMILIES: tuple[Family, ...] = (
         limit=("rate", "quota"),
     ),
     _gauge("key_in_flight", "Jobs under way, by key.", "key"),
+    Family(
+        "key_budget_used_ratio",
+        "gauge",
+        "Used of what a day or a month allows a key; 1: all of it.",
+        ("key", "budget"),
+        own={"budget": BUDGETS},
+        sparse=True,
+    ),
     # The vendor
     _counter(
         "upstream_creates_total",

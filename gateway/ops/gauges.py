@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 
 from gateway.events import State
+from gateway.ops.budgets import Shares
 from gateway.ops.families import OTHER, ROUTES, UNFINISHED
 from gateway.ops.metrics import Metrics
 from gateway.ops.snapshot import Figures, QueueView, Snapshot, VendorView
@@ -18,6 +19,7 @@ _BREAKER = ("closed", "open", "half_open")
 def set_gauges(metrics: Metrics, snapshot: Snapshot) -> None:
     """Set them all."""
     _callers(metrics, snapshot)
+    _budgets(metrics, snapshot.figures.budgets)
     _turns(metrics, snapshot.queue, snapshot.vendor.name)
     _vendor(metrics, snapshot.vendor, snapshot.by_state)
     _stores(metrics, snapshot.figures)
@@ -35,6 +37,15 @@ def _callers(metrics: Metrics, snapshot: Snapshot) -> None:
     keys = _within(snapshot.by_key, metrics.keys)
     for key in metrics.keys:
         metrics["key_in_flight"].at(key).set(keys.get(key, 0))
+
+
+def _budgets(metrics: Metrics, budgets: Shares) -> None:
+    """Shares cannot be added up: of the keys that count as ``other`` none is told."""
+    gauge, known = metrics["key_budget_used_ratio"], frozenset(metrics.keys)
+    told = {labels: share for labels, share in budgets.items() if labels[0] in known}
+    gauge.keep(told.keys())
+    for labels, share in told.items():
+        gauge.at(*labels).set(share)
 
 
 def _turns(metrics: Metrics, queue: QueueView, upstream: str) -> None:

@@ -43,6 +43,8 @@ class Names:
 class Metrics:
     """The families, all on ``registry``, each series of them at zero from the start.
 
+    Those of sparse families come and go with what they are set to (``Labelled.keep``).
+
     ``observe`` may be called from any thread, and costs microseconds.
     """
 
@@ -104,6 +106,8 @@ class Metrics:
         self._models = tuple(dict.fromkeys((*self._models, *models)))
         self._keys = tuple(dict.fromkeys((*self._keys, *keys)))[:MOST_KEYS]
         for kept in self.families:
+            if kept.family.sparse:
+                continue  # whoever sets it says which series it has
             requests = kept.family.labels[:2] == ("route", "method")
             kept.open(self._known(kept.family), _is_asked if requests else None)
 

@@ -4,7 +4,7 @@ Owns: which label sets a family has, and what an unknown value counts as. Must n
 families there are, who counts, how they are told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import product
 from typing import Generic, TypeVar
 
@@ -39,6 +39,15 @@ class Labelled(Generic[C]):
                 one = self._instrument
                 self._series[values] = one.labels(*values) if values else one
         self._known = sets
+
+    def keep(self, wanted: Collection[tuple[str, ...]]) -> None:
+        """Have these series and no others; what is not there yet begins at zero."""
+        for values in self._series.keys() - wanted:
+            del self._series[values]
+            self._instrument.remove(*values)
+        for values in wanted:
+            if values not in self._series:
+                self._series[values] = self._instrument.labels(*values)
 
     def at(self, *values: str) -> C:
         """The series of these labels.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.events import State
+from gateway.ops.budgets import Shares
 from gateway.state.base import Standing
 
 
@@ -82,7 +83,7 @@ class VendorView:
 class Figures:
     """What the ledger and the disks hold; counted now and then, not for every snapshot.
 
-    ``oldest_uncertain`` in seconds; sizes in bytes.
+    ``oldest_uncertain`` in seconds; sizes in bytes. ``budgets`` has every budget of every key.
     """
 
     tasks: Mapping[State, int] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class Figures:
     disk_free: int = 0
     shelf_bytes: int = 0
     shelf_limit: int = 0
+    budgets: Shares = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,20 @@ Owns: what is shown to whoever pays, and to whoever hands out keys. Must not kno
 """
 
 from grafana.source.boards import KEYS, Row, board
-from grafana.source.panels import BAD, CALM, FAIR, GOOD, Json, areas, columns, lines, stat, table
-from grafana.source.promql import gain, rate, ratio, total
+from grafana.source.panels import (
+    BAD,
+    CALM,
+    FAIR,
+    GOOD,
+    Json,
+    areas,
+    columns,
+    gauges,
+    lines,
+    stat,
+    table,
+)
+from grafana.source.promql import first, gain, most, rate, ratio, total
 
 _CHARGED, _BOUGHT = gain("cost_usd_total"), gain("key_images_total")
 
@@ -164,6 +176,18 @@ def _limits() -> Row:
     return (
         "Limits",
         (
+            gauges(
+                "Nearest to their budgets",
+                "Of what a day or a month allows a key, the share that is used: the ten largest of"
+                " the chosen keys. At 100 % the key buys nothing more until the day, or the month,"
+                " ends in UTC. Alert: KeyBudgetNearLimit.",
+                (
+                    first(10, most("key_budget_used_ratio", "key, budget")),
+                    "{{key}}: {{budget}}",
+                ),
+                steps=((None, GOOD), (0.75, FAIR), (0.9, BAD)),
+                idle="No key has a budget",
+            ).sized(24),
             columns(
                 "Limits met",
                 "Requests refused by a limit of their key. Rate: they may come back within a"

@@ -126,8 +126,8 @@ def stat(
     return panel
 
 
-def gauges(title: str, about: str, *queries: Query, steps: Steps) -> Panel:
-    """A bar for each series, as it is now, from 0 to 1."""
+def gauges(title: str, about: str, *queries: Query, steps: Steps, idle: str = "–") -> Panel:
+    """A bar for each series, as it is now, from 0 to 1; ``idle`` stands for none."""
     options = {
         "displayMode": "basic",
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
@@ -141,7 +141,7 @@ def gauges(title: str, about: str, *queries: Query, steps: Steps) -> Panel:
         "sizing": "auto",
         "valueMode": "color",
     }
-    defaults = _defaults("percentunit", steps, "–") | {"min": 0, "max": 1}
+    defaults = _defaults("percentunit", steps, idle) | {"min": 0, "max": 1}
     defaults["mappings"] = [text_for_nan("nothing happened")]
     panel = _panel("bargauge", title, about, defaults, options)
     panel["targets"] = _targets(queries, "time_series", instant=True)

@@ -54,6 +54,11 @@ def least(name: str, by: str = "", where: str = "") -> str:
     return fold("min", of(name, where), by)
 
 
+def first(number: int, expression: str) -> str:
+    """The so many largest values, in their order."""
+    return f"topk({number}, {expression})"
+
+
 def rate(name: str, by: str = "", where: str = "") -> str:
     """A counter, per second."""
     return fold("sum", f"rate({of(name, where, RATE)})", by)

@@ -192,6 +192,23 @@ async def test_a_reload_adds_series_for_what_is_new(stand: Stand) -> None:
     assert [key.name for key in await stand.gateway.overview.keys()] == ["new"]
 
 
+async def test_what_is_used_of_a_keys_budget_is_shown_and_follows_a_reload(tmp_path: Path) -> None:
+    name = "key_budget_used_ratio{budget=images_per_day,key=studio}"
+
+    def keys(**limits: int) -> list[Mapping[str, object]]:
+        return [{"name": "studio", "key": KEY, "limits": limits}]
+
+    async with behaving(tmp_path, keys=keys(images_per_day=4)) as stand:
+        assert (await told(stand))[name] == 0
+        async with stand.client() as client:
+            await client.images.generate(prompt=PROMPT, size=SMALL)
+        await stand.gateway.overview.refresh()
+        assert (await told(stand))[name] == 0.25
+        for changed, share in ((keys(images_per_day=2), 0.5), (keys(), None)):
+            stand.gateway.reload(config(stand.folder, stand.vendor_url, {"keys": changed}))
+            assert (await told(stand)).get(name) == share
+
+
 async def test_whoever_watches_and_fails_costs_no_request_and_is_reported_once(
     tmp_path: Path,
 ) -> None:

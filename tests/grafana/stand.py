@@ -164,6 +164,7 @@ def _config(folder: Path, name: str, ports: Mapping[str, int]) -> Json:
     """Quick and narrow, so that every bound is met within seconds."""
     prices = {"low": "0.01", "medium": "0.02", "high": "0.04"}
     tiers = {f"tier_{tier}": prices for tier in ("1k", "2k", "4k")}
+    budgets = {"images_per_day": 1, "cost_per_day": "0.1", "cost_per_month": "1"}
     return {
         "server": {"port": ports["clients"], "bounds": {"connections": 60}},
         "ops": {"port": ports[name]},
@@ -189,7 +190,7 @@ def _config(folder: Path, name: str, ports: Mapping[str, int]) -> Json:
         "keys": [
             {"name": "studio", "key": STUDIO},
             {"name": "sparing", "key": SPARING, "limits": {"requests_per_minute": 6}},
-            {"name": "daily", "key": DAILY, "limits": {"images_per_day": 1}},
+            {"name": "daily", "key": DAILY, "limits": budgets},
         ],
         "queue": {"requests": 16, "time": "1500ms"},
         "drain": {"delay": "3s"},

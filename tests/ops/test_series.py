@@ -60,3 +60,18 @@ def test_only_what_exists_is_opened() -> None:
     made = counters(COUNTER, CollectorRegistry())
     made.open(KNOWN, lambda values: values != ("b", "slow"))
     assert len(made) == 5
+
+
+def test_what_is_kept_stays_as_it_is_and_all_else_goes() -> None:
+    registry = CollectorRegistry()
+    made = gauges(Family("share", "gauge", "How much of it.", ("who", "how")), registry)
+    made.keep([("a", "fast"), ("b", "slow")])
+    made.at("a", "fast").set(0.5)
+    made.at("b", "slow").set(0.75)
+    made.keep([("a", "fast"), ("c", "slow")])
+    lines = generate_latest(registry).decode().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        'image_gateway_share{how="fast",who="a"} 0.5',
+        'image_gateway_share{how="slow",who="c"} 0.0',
+    ]
+    assert len(made) == 2
