@@ -177,9 +177,13 @@ class Overview:
         )
 
     async def keys(self) -> tuple[KeyView, ...]:
-        """Every configured key, in its order, with what it has used."""
-        now = self._clock.wall()
-        return tuple([await self._key(key, now) for key in self._keys])
+        """Every configured key, in its order, with what it has used; others have their turns."""
+        now, views = self._clock.wall(), list[KeyView]()
+        for place, key in enumerate(self._keys, start=1):
+            views.append(await self._key(key, now))
+            if place % _AT_ONCE == 0:
+                await self._clock.sleep(0)
+        return tuple(views)
 
     def _queue(self) -> QueueView:
         queue, settings = self._parts.queue, self._settings

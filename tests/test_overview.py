@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -446,7 +446,10 @@ async def test_keys_that_change_while_they_are_counted_are_told_as_they_are_then
     }
 
 
-async def test_others_have_their_turns_while_many_keys_are_counted(stand: Stand) -> None:
+@pytest.mark.parametrize("asking", [Overview.refresh, Overview.keys])
+async def test_others_have_their_turns_while_many_keys_are_counted(
+    stand: Stand, asking: Callable[[Overview], Awaitable[object]]
+) -> None:
     number = 500
     many = [{**STUDIO, "name": f"key-{n}", "key": f"sk-igw-key-{n}"} for n in range(number)]
     stand.overview.reload(keys(*many))
@@ -465,7 +468,7 @@ async def test_others_have_their_turns_while_many_keys_are_counted(stand: Stand)
 
     stand.house.store.standing = standing  # type: ignore[method-assign]
     running = asyncio.create_task(others())
-    await stand.overview.refresh()
+    await asking(stand.overview)
     running.cancel()
     assert asked_in.total() == number
     assert max(asked_in.values()) <= 50

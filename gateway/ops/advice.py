@@ -168,6 +168,11 @@ EVENTS: Mapping[str, Advice] = {
         each=True,
     ),
     "crashed": REQUESTS["server_error"],
+    "chore_failed": Advice(
+        "A fault of the gateway's ended a round of its housekeeping",
+        f"It is tried again every minute, and nothing is lost by it; report it. {_LOG}",
+        "warn",
+    ),
     "observer_failed": Advice(
         "A part that only watches failed",
         f"Requests are served all the same; report it. {_LOG}",
