@@ -20,6 +20,7 @@ import pytest
 import gateway
 from gateway.cli import main
 from tests.cli.processes import environment
+from tests.cli.processes import gateway as run
 from tests.deploy.kubernetes import FOLDER, rendered
 from tests.deploy.systemd import unit
 from tests.deploy.test_systemd import exposure
@@ -112,9 +113,10 @@ COMMANDS = [shlex.split(line, comments=True) for line in CONSOLE.replace("\\\n",
 
 
 def test_the_files_that_the_rest_names_are_there() -> None:
-    named = {word for words in COMMANDS for word in words if word.startswith(("deploy/", "req"))}
+    said = {word.removeprefix("--from-file=") for words in COMMANDS for word in words}
+    named = {word for word in said if word.startswith(("deploy/", "req", "grafana/"))}
     assert {"requirements.lock", "deploy/kubernetes", "deploy/image-gateway.socket"} <= named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in named if "$" not in name and not (ROOT / name).exists()] == []
 
 
 def test_the_commands_of_the_gateway_are_its_own() -> None:
@@ -142,3 +144,19 @@ def test_the_exposure_told_is_the_one_that_is_measured() -> None:
     told = re.search(r"rates it ([\d.]+) of 10", " ".join(PAGE.split()))
     assert told is not None
     assert float(told[1]) == exposure(unit("service"))[1]
+
+
+# In a cluster
+
+
+def test_the_manifests_configuration_is_checked_without_its_secrets() -> None:
+    (words,) = [words for words in COMMANDS if "deploy/kubernetes/config.yaml" in words]
+    settings = dict(word.split("=") for word in words if word.startswith("GATEWAY__"))
+    assert words[len(settings)] == "image-gateway"
+    arguments = words[len(settings) + 1 :]
+    good = run(ROOT, *arguments, **settings)
+    assert (good.returncode, good.stderr) == (0, "")
+    bare = run(ROOT, *arguments)
+    faults = bare.stderr.splitlines()
+    assert (bare.returncode, len(faults) - 1) == (2, len(settings))
+    assert all("_file: the file cannot be read" in fault for fault in faults[:-1])
