@@ -168,10 +168,6 @@ EVENTS: Mapping[str, Advice] = {
         each=True,
     ),
     "crashed": REQUESTS["server_error"],
-    "chore_failed": Advice(
-        "A fault of the gateway's ended what it does now and then",
-        f"It is tried again at its next turn; report the traceback. {_LOG}",
-    ),
     "observer_failed": Advice(
         "A part that only watches failed",
         f"Requests are served all the same; report it. {_LOG}",
