@@ -87,7 +87,7 @@ def _json(wanted: Wanted, made: NewKey, text: str) -> str:
 
 def _told(wanted: Wanted, made: NewKey, text: str, *, rotate: bool) -> str:
     place = (
-        f"the entry {wanted.name} of keys, below also:"
+        f"the entry {wanted.name} of keys, below its line also: (which stands as deep as id:)"
         if rotate
         else "the configuration, below keys:"
     )

@@ -19,9 +19,9 @@ import click
 
 from gateway import __version__
 from gateway.app import Gateway
-from gateway.cli.inherited import Inherited, taken_over_or_exit
+from gateway.cli.inherited import Inherited, armed_or_exit, taken_over
 from gateway.cli.machine import folder, ledger
-from gateway.cli.options import EXIT_FAILED, config_option, exit_unfit, loaded_or_exit
+from gateway.cli.options import EXIT_FAILED, config_option, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.loader import Loaded, load
 from gateway.config.sections import Config, Ops, Server, ServerBounds
@@ -39,8 +39,11 @@ GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """The process is up with this configuration; keys are told by name."""
+class Starting:
+    """The process begins with this configuration; keys are told by name.
+
+    It has started when its listeners accept, each of which says so.
+    """
 
     version: str
     python: str
@@ -48,6 +51,16 @@ class Started:
     models: tuple[str, ...]
     keys: tuple[str, ...]
     folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailed:
+    """The process ends before it served anybody: why, and what may be done about it."""
+
+    level: ClassVar[str] = "error"
+
+    reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +95,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """The process is about to end; ``uptime`` in seconds."""
+    """The process, which had started, is about to end; ``uptime`` in seconds."""
 
     version: str
     uptime: float
@@ -99,15 +112,43 @@ def command(path: str | None) -> None:
     """
     ignored(signal.SIGHUP)  # until the loop hears it; else one that comes early would be the end
     loaded = loaded_or_exit(path)
+    armed = armed_or_exit()
+    given = _given(loaded.config)
+    # Not before: the log takes a descriptor too, and those that are given have fixed numbers.
+    clock = SystemClock()
+    logs = configure(loaded.config.log, sys.stdout, clock=clock, secrets=_secrets(loaded.config))
+    try:
+        failed = (
+            given
+            if isinstance(given, StartFailed)
+            else asyncio.run(_serve(path, loaded, given, armed, logs, clock))
+        )
+        if failed is not None:
+            logs.emit(failed)
+    finally:
+        logs.close()
+    if failed is not None:
+        click.echo(f"{failed.reason}\n{failed.advice}".rstrip(), err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _given(config: Config) -> Inherited | StartFailed:
+    """What was handed over; or what forbids to start, found before anything is opened or made."""
+    try:
+        given = taken_over(config.ops)
+    except (ValueError, ListenError) as fault:
+        return StartFailed(reason=str(fault))
+    for found in (folder(config.images), ledger(config.state)):
+        if found.grade == "fail":
+            return StartFailed(reason=f"{found.subject}: {found.message}", advice=found.advice)
+    return given
+
+
+async def _serve(
+    path: str | None, loaded: Loaded, given: Inherited, armed: str, logs: Logs, clock: Clock
+) -> StartFailed | None:
+    """Serve until a signal; or say why that cannot be."""
     config = loaded.config
-    exit_unfit(folder(config.images))
-    exit_unfit(ledger(config.state))
-    sys.exit(asyncio.run(_serve(path, loaded, taken_over_or_exit(config.ops))))
-
-
-async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
-    clock, config = SystemClock(), loaded.config
-    logs = configure(config.log, sys.stdout, clock=clock, secrets=_secrets(config))
     gateway = Gateway(config, clock, logs.emit)
     emit = gateway.watchers
     reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, emit)
@@ -120,9 +161,10 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
     begun = clock.monotonic()
     listeners = _listeners(config, gateway, clock, emit, given)
     gateway.overview.around = _surroundings(listeners, reloader, logs)
-    emit(_started(config))
-    if given.failpoints:
-        emit(FailpointsArmed(script=given.failpoints))
+    emit(_starting(config))
+    if armed:
+        emit(FailpointsArmed(script=armed))
+    failed: StartFailed | None = None
     try:
         await gateway.start()
         # What start-up made is no garbage: to look through it again and again would stop the loop.
@@ -137,16 +179,14 @@ async def _serve(path: str | None, loaded: Loaded, given: Inherited) -> int:
                 asked=gateway.drain_asked,
             )
     except ListenError as error:
-        click.echo(str(error), err=True)
-        return EXIT_FAILED
+        failed = StartFailed(reason=str(error))
     except LedgerFault as fault:
-        click.echo(f"ledger: {fault.message}\n{fault.advice}", err=True)
-        return EXIT_FAILED
+        failed = StartFailed(reason=f"ledger: {fault.message}", advice=fault.advice)
     finally:
         await gateway.stop()
-        emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
-        logs.close()
-    return 0
+        if failed is None:
+            emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
+    return failed
 
 
 def _reading(path: str | None, logs: Logs) -> Callable[[], Loaded]:
@@ -224,8 +264,8 @@ def _surroundings(listeners: Sequence[Listener], reloader: Reloader, logs: Logs)
     )
 
 
-def _started(config: Config) -> Started:
-    return Started(
+def _starting(config: Config) -> Starting:
+    return Starting(
         version=__version__,
         python=platform.python_version(),
         vendor=config.upstream.base_url,

@@ -16,6 +16,8 @@ from gateway.config.key_checks import Finding, key_findings, unfit
 from gateway.config.sections import Config
 from gateway.config.units import SECONDS
 
+LEAST_TOKEN = 16  # characters: how often one is shown as a bearer is not limited
+
 
 def findings(values: Tree) -> Iterator[Finding]:
     """List what is wrong between settings: a path and a sentence each."""
@@ -27,9 +29,9 @@ def findings(values: Tree) -> Iterator[Finding]:
 
 
 def _single_secrets(values: Tree) -> Iterator[Finding]:
-    for section, name in (("upstream", "api_key"), ("ops", "token")):
+    for section, name, least in (("upstream", "api_key", 1), ("ops", "token", LEAST_TOKEN)):
         secret = _text(values, section, name)
-        fault = unfit(secret, 1) if secret is not None else ""
+        fault = unfit(secret, least) if secret is not None else ""
         if fault:
             yield (section, name), fault
 

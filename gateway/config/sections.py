@@ -78,7 +78,9 @@ class Ops(Section):
     host: Host = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=9464, description="port to listen on; 0 lets the system choose")
     token: SecretStr | None = Field(
-        default=None, description="asked of operators; required where host is not loopback"
+        default=None,
+        description="asked of operators, 16 characters or more; "
+        "required where host is not loopback",
     )
 
 

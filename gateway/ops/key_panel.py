@@ -44,12 +44,11 @@ def _key(view: KeyView, now: float) -> Values:
 
 
 def _rate(room: Room | None, per_minute: int | None) -> Values:
-    """A rate comes back evenly: what is shown is how much of the burst is gone."""
+    """A rate comes back evenly: used is what of the burst has not come back yet."""
     if room is None or per_minute is None:
         return unbounded("no limit")
-    text = f"{count(room.left)} of {count(room.burst)} left"
     whole = f"{count(per_minute)} a minute; all is back in {span(room.seconds)}"
-    return {**bar(room.burst - room.left, room.burst, text), "whole": whole}
+    return {**bar(room.burst - room.left, room.burst), "whole": whole}
 
 
 def _used(used: int, limit: int | None) -> Values:

@@ -105,6 +105,8 @@ def test_a_socket_nobody_would_accept_on_is_refused(config: Path, held: socket.s
             "LISTEN_FDNAMES: nobody would accept on descriptor 4, "
             "called 'stored' and not one of clients, operators\n"
         )
+        (line,) = map(json.loads, process.out)
+        assert (line["event"], line["reason"]) == ("start_failed", process.err.strip())
 
 
 def test_a_unix_socket_is_refused(config: Path, tmp_path: Path) -> None:

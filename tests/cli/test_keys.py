@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from gateway.cli.keys_entries import expiry_word
 from gateway.config.loader import load
 from gateway.config.sections import Config
 from tests.cli.looks import Looks
+from tests.repo.pages import section
+from tests.repo.source import ROOT
 
 VENDOR = "upstream: {api_key: vendor-key}\nkeys:\n"
 
@@ -64,6 +67,28 @@ def test_a_key_is_rotated_with_an_overlap(tmp_path: Path) -> None:
 
     assert found.identify(first["key"], 0).name == found.identify(second["key"], 0).name == "studio"
     assert found.identify(second["key"], 0).credential == second["id"]
+
+
+def test_the_page_shows_a_rotation_as_it_is_printed_and_as_it_loads(tmp_path: Path) -> None:
+    page = section((ROOT / "docs/keys.md").read_text("utf-8"), "Rotating and revoking")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    before, printed, both, after = blocks
+
+    assert both == f"{before}    also:\n{printed}"
+    found = [pasted(tmp_path, one.removeprefix("keys:\n")).keys for one in (before, both, after)]
+    ((old,), (entry,), (new,)) = found
+    (further,) = entry.also
+    assert (entry.id, entry.sha256, entry.limits) == (old.id, old.sha256, old.limits)
+    assert (further.id, further.sha256) == (new.id, new.sha256) != (old.id, old.sha256)
+    assert (new.name, new.limits, new.also) == (old.name, old.limits, ())
+    told = keys("new", "studio", "--rotate").output
+    lines = told.partition("as deep as id:)\n\n")[2].partition("\n\nSaving")[0].splitlines()
+    assert [shape(line) for line in lines] == [shape(line) for line in printed.splitlines()]
+
+
+def shape(line: str) -> str:
+    """A line without its value, nor the quotes around it."""
+    return line.partition(": ")[0]
 
 
 def test_days_are_counted_from_now() -> None:

@@ -122,7 +122,7 @@ async def test_a_signal_at_the_start_or_during_the_drain_ends_nothing(
 ) -> None:
     config.write_text(config.read_text() + "drain: {delay: 300ms}\n")
     with running(config.parent, "serve", "--config", config.name) as process:
-        process.until('"started"')
+        process.until('"starting"')
         process.send(signal.SIGHUP)
         served = Served(process)
         assert await status(served) == 200

@@ -1,7 +1,10 @@
 import asyncio
+import contextlib
 import json
 import signal
 import socket
+import sqlite3
+import subprocess
 from pathlib import Path
 
 import openai
@@ -9,6 +12,7 @@ import pytest
 
 import gateway as package
 from gateway.simulator.app import Simulator
+from gateway.state.schema import APPLICATION_ID, VERSION
 from tests import canaries
 from tests.cli.conftest import KEY
 from tests.cli.processes import PATIENCE, gateway, running
@@ -27,7 +31,7 @@ async def test_it_serves_logs_and_ends_well_on_a_signal(config: Path) -> None:
         code = await asyncio.to_thread(served.process.end, signal.SIGTERM)
         assert (code, served.process.err) == (0, "")
         names = [line["event"] for line in served.lines()]
-        assert names[:4] == ["started", "ledger_opened", "listening", "listening"]
+        assert names[:4] == ["starting", "ledger_opened", "listening", "listening"]
         assert names[-2:] == ["stopping", "stopped"]
         (ended,) = served.told("request_ended")
         assert (ended["status"], ended["key_name"]) == (200, "studio")
@@ -42,10 +46,10 @@ async def test_the_log_says_at_start_what_is_served_and_where(
     config: Path, vendor: tuple[Simulator, str]
 ) -> None:
     with serving(config) as served:
-        (started,) = served.told("started")
-        assert started["version"] == package.__version__
-        assert (started["vendor"], started["folder"]) == (vendor[1], "pictures")
-        assert (started["models"], started["keys"]) == (["gpt-image-2"], ["studio"])
+        (starting,) = served.told("starting")
+        assert starting["version"] == package.__version__
+        assert (starting["vendor"], starting["folder"]) == (vendor[1], "pictures")
+        assert (starting["models"], starting["keys"]) == (["gpt-image-2"], ["studio"])
         assert [line["host"] for line in served.told("listening")] == ["127.0.0.1"] * 2
         assert await asyncio.to_thread(served.process.end, signal.SIGINT) == 0
         (stopped,) = served.told("stopped")
@@ -88,7 +92,45 @@ def test_a_port_in_use_is_told_in_one_line(config: Path) -> None:
         done = gateway(config.parent, "serve", "--config", config.name, GATEWAY__OPS__PORT=port)
     assert done.returncode == 1
     assert done.stderr == f"cannot listen on {place}: the port is in use by another program\n"
-    assert [json.loads(line)["event"] for line in done.stdout.splitlines()][-1] == "stopped"
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["event"] for line in lines] == [
+        *("starting", "ledger_opened", "listening", "start_failed")
+    ]
+    assert (lines[-1]["level"], lines[-1]["reason"]) == ("error", done.stderr.strip())
+
+
+def test_why_a_ledger_refuses_to_open_is_in_the_log_too(config: Path) -> None:
+    ledger = config.parent / "data/state.db"
+    ledger.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(ledger)) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    done = gateway(config.parent, "serve", "--config", config.name)
+    begun, failed = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, begun["event"]) == (1, "starting")
+    assert (failed["level"], failed["event"]) == ("error", "start_failed")
+    assert f"is of format {VERSION + 1}, and this version knows {VERSION}" in failed["reason"]
+    assert failed["advice"].startswith("Run the version of the gateway")
+    assert done.stderr == f"{failed['reason']}\n{failed['advice']}\n"
+
+
+def test_a_secret_in_the_reason_is_hidden_in_the_log(config: Path) -> None:
+    secret = "a-key-that-became-a-folder"
+    (config.parent / secret).write_text("not a folder")
+    settings = {"GATEWAY__IMAGES__FOLDER": secret, "GATEWAY__UPSTREAM__API_KEY": secret}
+    done = gateway(config.parent, "serve", "--config", config.name, **settings)
+    (failed,) = map(json.loads, done.stdout.splitlines())
+    assert failed["reason"] == "folder: nothing can be written to ***: Not a directory"
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Why it ended, and what may be done: on standard error, and as the log's only line."""
+    assert done.returncode == 1
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["level"], line["event"]) == ("error", "start_failed")
+    told = [line["reason"], line["advice"]]
+    assert done.stderr.splitlines() == told
+    return told
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_bought(
@@ -96,17 +138,17 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_bought(
 ) -> None:
     (config.parent / "pictures").write_text("not a folder")
     done = gateway(config.parent, "serve", "--config", config.name)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("folder: nothing can be written to pictures: Not a directory\n")
-    assert "images.folder" in done.stderr
+    reason, advice = refusal(done)
+    assert reason == "folder: nothing can be written to pictures: Not a directory"
+    assert "images.folder" in advice
 
 
 def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_bought(config: Path) -> None:
     (config.parent / "data").write_text("not a folder")
     done = gateway(config.parent, "serve", "--config", config.name)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("ledger: nothing can be written to data: Not a directory\n")
-    assert "state.url" in done.stderr
+    reason, advice = refusal(done)
+    assert reason == "ledger: nothing can be written to data: Not a directory"
+    assert "state.url" in advice
 
 
 def test_a_configuration_with_faults_is_told_with_all_of_them(config: Path) -> None:

@@ -594,6 +594,11 @@ KEYS = [
         whole=True,
     ),
     Bad(
+        "a short token",
+        "ops: {token: fifteen-letters}\n",
+        ["1: ops.token: must be 16 characters or longer"],
+    ),
+    Bad(
         "a vendor's key in Greek",
         "upstream: {api_key: κλειδί}\n" + CLIENT,
         [f"1: upstream.api_key: {UNFIT}"],

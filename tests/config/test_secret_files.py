@@ -10,6 +10,7 @@ from gateway.config.secret_files import MAX_BYTES
 Load = Callable[..., Loaded]
 Faults = Callable[..., list[str]]
 
+TOKEN = "the-operators-token"
 FILES = """\
 upstream:
   api_key_file: vendor
@@ -23,7 +24,7 @@ keys:
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     (tmp_path / "vendor").write_text("  sk-vendor\n", encoding="utf-8")
-    (tmp_path / "token").write_text("t0ken", encoding="utf-8")
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     (tmp_path / "studio").write_text("sk-studio\r\n\n", encoding="utf-8")
     return tmp_path
 
@@ -35,7 +36,7 @@ def test_every_secret_can_lie_in_a_file_and_is_stripped(load_text: Load) -> None
     assert loaded.config.upstream.api_key.get_secret_value() == "sk-vendor"
     assert loaded.config.keys[0].key == SecretStr("sk-studio")
     assert loaded.config.ops.token is not None
-    assert loaded.config.ops.token.get_secret_value() == "t0ken"
+    assert loaded.config.ops.token.get_secret_value() == TOKEN
     assert loaded.sources["upstream.api_key"] == "config.yaml:2, vendor"
     assert loaded.sources["keys[0].key"] == "config.yaml:6, studio"
     assert loaded.files == ("config.yaml", "vendor", "token", "studio")
@@ -53,7 +54,7 @@ def test_the_path_may_hold_a_variable_and_may_come_from_the_environment(load_tex
 
 
 def test_a_secret_given_both_ways_is_a_fault(told: Faults) -> None:
-    assert told("ops: {token: a, token_file: b}\n") == [
+    assert told(f"ops: {{token: {TOKEN}, token_file: b}}\n") == [
         "config.yaml:1: ops.token_file: given beside token; keep one of the two"
     ]
 
@@ -119,7 +120,7 @@ def test_a_secret_in_a_file_is_judged_like_any_other(told: Faults, tmp_path: Pat
 
 
 def test_a_variable_for_the_secret_wins_over_the_files_path(load_text: Load) -> None:
-    loaded = load_text("ops: {token_file: nowhere}\n", {"GATEWAY__OPS__TOKEN": "t0ken"})
+    loaded = load_text("ops: {token_file: nowhere}\n", {"GATEWAY__OPS__TOKEN": TOKEN})
 
     assert loaded.sources["ops.token"] == "GATEWAY__OPS__TOKEN"
 
@@ -129,11 +130,11 @@ def test_a_variable_for_the_path_wins_over_the_files_secret(load_text: Load) -> 
     loaded = load_text("ops: {token: '${NOPE}'}\n", {"GATEWAY__OPS__TOKEN_FILE": "token"})
 
     assert loaded.config.ops.token is not None
-    assert loaded.config.ops.token.get_secret_value() == "t0ken"
+    assert loaded.config.ops.token.get_secret_value() == TOKEN
 
 
 def test_both_ways_in_the_environment_is_a_fault(told: Faults) -> None:
-    environ = {"GATEWAY__OPS__TOKEN": "a", "GATEWAY__OPS__TOKEN_FILE": "b"}
+    environ = {"GATEWAY__OPS__TOKEN": TOKEN, "GATEWAY__OPS__TOKEN_FILE": "b"}
 
     assert told("", environ) == [
         "GATEWAY__OPS__TOKEN_FILE: ops.token_file: given beside token; keep one of the two"

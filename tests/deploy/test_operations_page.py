@@ -13,13 +13,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 
 import gateway
 from gateway.cli import main
 from tests.cli.processes import environment
+from tests.cli.processes import gateway as run
 from tests.deploy.kubernetes import FOLDER, rendered
 from tests.deploy.systemd import unit
 from tests.deploy.test_systemd import exposure
@@ -112,9 +115,11 @@ COMMANDS = [shlex.split(line, comments=True) for line in CONSOLE.replace("\\\n",
 
 
 def test_the_files_that_the_rest_names_are_there() -> None:
-    named = {word for words in COMMANDS for word in words if word.startswith(("deploy/", "req"))}
+    said = {word.removeprefix("--from-file=") for words in COMMANDS for word in words}
+    named = {word for word in said if word.startswith(("deploy/", "req", "grafana/"))}
     assert {"requirements.lock", "deploy/kubernetes", "deploy/image-gateway.socket"} <= named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert {"grafana/dashboards", "grafana/prometheus/alerts.yml"} <= named
+    assert [name for name in named if "$" not in name and not (ROOT / name).exists()] == []
 
 
 def test_the_commands_of_the_gateway_are_its_own() -> None:
@@ -142,3 +147,71 @@ def test_the_exposure_told_is_the_one_that_is_measured() -> None:
     told = re.search(r"rates it ([\d.]+) of 10", " ".join(PAGE.split()))
     assert told is not None
     assert float(told[1]) == exposure(unit("service"))[1]
+
+
+# In a cluster
+
+
+def test_the_manifests_configuration_is_checked_without_its_secrets() -> None:
+    (words,) = [words for words in COMMANDS if "deploy/kubernetes/config.yaml" in words]
+    settings = dict(word.split("=") for word in words if word.startswith("GATEWAY__"))
+    assert words[len(settings)] == "image-gateway"
+    arguments = words[len(settings) + 1 :]
+    good = run(ROOT, *arguments, **settings)
+    assert (good.returncode, good.stderr) == (0, "")
+    bare = run(ROOT, *arguments)
+    faults = bare.stderr.splitlines()
+    assert (bare.returncode, len(faults) - 1) == (2, len(settings))
+    assert all("_file: the file cannot be read" in fault for fault in faults[:-1])
+
+
+# What the operator's PrometheusRule has in a group and in a rule; it takes nothing else.
+GROUP = {"name", "interval", "limit", "query_offset", "partial_response_strategy", "rules"}
+RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+
+
+def applied(block: str, folder: Path) -> list[Any]:
+    """The objects that a block hands to kubectl, which is another program here."""
+    kubectl, given = folder / "kubectl", folder / "given"
+    kubectl.write_text(f'#!/bin/sh\ncase $* in *"-f -") cat >> {shlex.quote(str(given))} ;; esac\n')
+    kubectl.chmod(0o755)
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=ROOT,
+        env={**environment(), "PATH": f"{folder}:{os.environ['PATH']}"},
+        check=True,
+        timeout=60,
+    )
+    return list(yaml.safe_load_all(given.read_text("utf-8")))
+
+
+def test_the_rules_become_objects_of_prometheus_operator(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("console") if "PrometheusRule" in block]
+    made = applied(block, tmp_path)
+    monitor = rendered(FOLDER, components=("prometheus-operator",)).one("ServiceMonitor")
+    assert {(one["apiVersion"], one["kind"]) for one in made} == {
+        (monitor["apiVersion"], "PrometheusRule")
+    }
+    files = {one["metadata"]["name"].removeprefix("image-gateway-"): one["spec"] for one in made}
+    assert files == {
+        name: yaml.safe_load((ROOT / f"grafana/prometheus/{name}.yml").read_text("utf-8"))
+        for name in ("objectives", "alerts")
+    }
+    for spec in files.values():
+        assert set(spec) == {"groups"}
+        assert {name for group in spec["groups"] for name in group} <= GROUP
+        rules = [rule for group in spec["groups"] for rule in group["rules"]]
+        assert {name for rule in rules for name in rule} <= RULE
+    (labelled,) = [words for words in COMMANDS if "prometheusrules" in words]
+    assert {f"image-gateway-{name}" for name in files} <= set(labelled)
+
+
+def test_the_maps_are_not_too_large() -> None:
+    made = [words for words in COMMANDS if "configmap" in words and "create" in words]
+    assert len(made) == 2
+    for words in made:
+        places = [ROOT / word.partition("=")[2] for word in words if word.startswith("--from-file")]
+        found = [
+            one for place in places for one in (place.glob("*") if place.is_dir() else [place])
+        ]
+        assert 0 < sum(one.stat().st_size for one in found) < 2**20  # of Kubernetes

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from prometheus_client import ProcessCollector
 
 from gateway.cli import main, serve
 from gateway.cli.machine import SPARE_FILES
@@ -73,6 +74,26 @@ def test_the_files_that_may_be_open_are_enough(tmp_path: Path) -> None:
     needed = config.server.bounds.connections + config.upstream.polling.concurrency + SPARE_FILES
     (limit,) = settings("service")["LimitNOFILE"]
     assert int(limit) >= needed
+
+
+def test_what_the_process_metrics_are_read_from_is_not_hidden() -> None:
+    """``ProtectProc=`` hides others' processes alone; these hide what is ours, or the boot time."""
+    said = settings("service")
+    assert said.get("ProcSubset", ["all"]) == ["all"]
+    places = ("InaccessiblePaths", "TemporaryFileSystem", "RootDirectory", "RootImage")
+    assert [name for name in places if name in said] == []
+
+
+def test_without_the_boot_time_there_would_be_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to("/proc/self")
+
+    def told() -> set[str]:
+        collector = ProcessCollector(proc=str(tmp_path), registry=None)
+        return {family.name for family in collector.collect()}
+
+    assert told() == set()  # as with ProcSubset=pid, which leaves what is in self
+    (tmp_path / "stat").symlink_to("/proc/stat")
+    assert {"process_start_time_seconds", "process_max_fds", "process_open_fds"} <= told()
 
 
 def test_a_start_that_cannot_help_is_not_tried() -> None:

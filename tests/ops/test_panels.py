@@ -234,7 +234,7 @@ def test_saved_purchases_are_told_by_how() -> None:
 def test_a_key_is_told_with_its_limits_and_what_is_used() -> None:
     row = key_row(key())
     assert (row["name"], row["state"], row["last"]) == ("studio", "good", "3 s ago")
-    assert (row["requests"]["text"], row["requests"]["part"]) == ("8 of 10 left", 0.2)
+    assert (row["requests"]["text"], row["requests"]["part"]) == ("2 of 10", 0.2)
     assert row["requests"]["whole"] == "60 a minute; all is back in 2 s"
     assert row["under_way"]["text"] == "2 of 8"
     assert row["today"]["text"] == "31 of 500"
