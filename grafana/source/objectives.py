@@ -11,7 +11,6 @@ from textwrap import indent
 from grafana.source.promql import PREFIX, of
 
 WORK = 'route=~"generations|edits|variations"'
-REQUESTS = f"{PREFIX}http_requests_total{{{WORK}}}"
 LEAST = 20  # image traffic is thin: one failure of three is no burn
 
 # How many times faster than allowed; within a long window, and still within a short one.
@@ -25,8 +24,10 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 class Objective:
     """A share ``goal`` of what counts is to be good.
 
-    ``bad`` and ``whole`` are PromQL for rates, with ``$by`` and ``$window`` to be put in. ``name``
-    is part of the rules' names, and of the alerts' with a capital. ``said`` ends their summary.
+    ``bad`` and ``whole`` are PromQL with ``$of`` (rate or increase), ``$by`` and ``$window`` to be
+    put in; ``cases`` is likewise what has to be many for a share to mean anything, ``whole`` where
+    nothing else is said. ``name`` is part of the rules' names, and of the alerts' with a capital.
+    ``said`` ends their summary.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Objective:
     said: str
     bad: str
     whole: str
+    cases: str = ""
 
     @property
     def budget(self) -> float:
@@ -57,13 +59,13 @@ class Objective:
 
     def recorded(self) -> dict[str, str]:
         """Every recorded series, and its PromQL."""
-        alone = {"by": "job, instance", "window": "5m"}
+        alone = {"of": "rate", "by": "job, instance", "window": "5m"}
         rules = {
             self.bad_rate: Template(self.bad).substitute(alone),
             self.whole_rate: Template(self.whole).substitute(alone),
         }
         for window in WINDOWS:
-            together = {"by": "job", "window": window}
+            together = {"of": "rate", "by": "job", "window": window}
             bad, whole = (Template(one).substitute(together) for one in (self.bad, self.whole))
             rules[self.bad_share(window)] = (
                 f"(\n{indent(bad, _STEP)}\n)\n/\n(\n{indent(whole, _STEP)}\n)"
@@ -71,11 +73,12 @@ class Objective:
         return rules
 
     def burns(self, factor: float, long: str, short: str) -> str:
-        """PromQL of an alert: so fast in both windows, and enough requests to tell."""
+        """PromQL of an alert: so fast in both windows, and enough cases to tell."""
+        cases = Template(self.cases or self.whole).substitute(of="increase", by="job", window=long)
         return (
             f"{self.bad_share(long)} > {factor:g} * {self.budget:g}\n"
             f"and {self.bad_share(short)} > {factor:g} * {self.budget:g}\n"
-            f"and sum by (job) (increase({REQUESTS}[{long}])) > {LEAST}"
+            f"and (\n{indent(cases, _STEP)}\n) > {LEAST}"
         )
 
     def met(self, over: str) -> str:
@@ -95,16 +98,16 @@ class Objective:
         return f"max({of(self.bad_share(window))} >= 0) / {self.budget:g}"
 
 
-def _rate(series: str) -> str:
-    return f"sum by ($by) (rate({PREFIX}{series}[$window]))"
+def _sum(series: str) -> str:
+    return f"sum by ($by) ($of({PREFIX}{series}[$window]))"
 
 
 def _requests(status: str) -> str:
-    return _rate(f"http_requests_total{{{WORK}, {status}}}")
+    return _sum(f"http_requests_total{{{WORK}, {status}}}")
 
 
 # What a key's own limits refuse is its caller's affair; what the account's do is ours.
-_OUR_429 = _rate('rejections_total{reason=~"throttled|unfunded"}')
+_OUR_429 = _sum('rejections_total{reason=~"throttled|unfunded"}')
 
 OBJECTIVES = (
     Objective(
@@ -122,27 +125,28 @@ OBJECTIVES = (
         about="Of the requests for pictures that were served, those of which the gateway itself"
         " (neither caller, queue nor vendor) took at most 250 ms.",
         said="of the requests for pictures that are served spend more than 250 ms in the gateway",
-        bad=_rate(f"overhead_seconds_count{{{WORK}}}")
+        bad=_sum(f"overhead_seconds_count{{{WORK}}}")
         + "\n- "
-        + _rate(f'overhead_seconds_bucket{{{WORK}, le="0.25"}}'),
-        whole=_rate(f"overhead_seconds_count{{{WORK}}}"),
+        + _sum(f'overhead_seconds_bucket{{{WORK}, le="0.25"}}'),
+        whole=_sum(f"overhead_seconds_count{{{WORK}}}"),
     ),
     Objective(
         name="money",
         goal=0.999,
         about="Of the money charged, what was charged for pictures that somebody was given.",
         said="of the money is charged for pictures that nobody is given",
-        bad=_rate("cost_unserved_usd_total"),
-        whole=_rate("cost_usd_total"),
+        bad=_sum("cost_unserved_usd_total"),
+        whole=_sum("cost_usd_total"),
+        cases=_sum('upstream_creates_total{outcome="accepted"}'),
     ),
     Objective(
         name="lag",
         goal=0.95,
         about="Of the finished pictures, those noticed within 5 s of the vendor's having them.",
         said="of the finished pictures are noticed only after more than 5 s",
-        bad=_rate("upstream_poll_lag_seconds_count")
+        bad=_sum("upstream_poll_lag_seconds_count")
         + "\n- "
-        + _rate('upstream_poll_lag_seconds_bucket{le="5.0"}'),
-        whole=_rate("upstream_poll_lag_seconds_count"),
+        + _sum('upstream_poll_lag_seconds_bucket{le="5.0"}'),
+        whole=_sum("upstream_poll_lag_seconds_count"),
     ),
 )
