@@ -65,8 +65,8 @@ class RequestFacts:
     ``route`` is a route's name from a closed set, never the path (a picture's path is a secret).
     ``phases`` maps a phase's name to the seconds it took, one after the other: ``client`` is what
     was spent on waiting for the caller (its body's bytes, its reading), ``fetch`` on pictures of
-    its that lie elsewhere, ``queue`` on waiting for a turn, ``upstream`` on the vendor (uploads,
-    create, making, download); what is left is ours.
+    its that lie elsewhere (and on a place to fetch them in), ``queue`` on waiting for a turn,
+    ``upstream`` on the vendor (uploads, create, making, download); what is left is ours.
     ``waits`` is what it waits for at the moment, or tells it; ``waiting`` is read from there.
     ``status`` is the one that was sent. ``retry`` counts the caller's own repetitions, as it said.
     ``images`` and ``delivery`` are what the answer holds, once it was begun; ``cost`` what was

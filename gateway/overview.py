@@ -118,6 +118,8 @@ class Overview:
     ) -> None:
         self._parts = parts
         self._settings = settings
+        waits = settings.upstream.deadlines
+        self._longest_wait = max(waits.tier_1k, waits.tier_2k, waits.tier_4k)
         self._keys = tuple(keys)
         self._clock = clock
         self._tell = tell
@@ -214,6 +216,7 @@ class Overview:
             queries=parts.governor.queries.left if queries is None else queries,
             queries_per_second=section.query_per_second,
             retry_budget=parts.budget.left,
+            longest_wait=self._longest_wait,
             balance=parts.balance.dollars,
             oldest_task=now - min(begun) if begun else None,
         )

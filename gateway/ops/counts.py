@@ -13,6 +13,7 @@ from gateway.events import (
     Created,
     CreateLost,
     Found,
+    JobCrashed,
     JobJoined,
     JobRecovered,
     LinkDead,
@@ -26,12 +27,14 @@ from gateway.events import (
     Throttled,
     Vanished,
 )
-from gateway.facts import RequestEnded
+from gateway.facts import Crashed, RequestEnded
 from gateway.notices import (
     Asked,
     CallRepeated,
+    ChoreFailed,
     LedgerCommitted,
     LedgerFailed,
+    ObserverFailed,
     PictureFetched,
     PictureRejected,
     PurchaseUnclaimed,
@@ -201,6 +204,7 @@ class ServiceCounts:
         self._sizes = spreads["image_bytes"].at()
         self._fetches = spreads["image_fetch_seconds"].at()
         self._unusable = counters["image_rejected_total"]
+        self._faults = counters["faults_total"]
         self.readers: Mapping[type, Reader] = {
             TurnTaken: self._turn_taken,
             TaskUnqueued: self._unqueued,
@@ -211,6 +215,10 @@ class ServiceCounts:
             LedgerFailed: self._ledger_failed,
             PictureFetched: self._fetched,
             PictureRejected: self._rejected,
+            Crashed: lambda _: self._faults.at("request").inc(),
+            JobCrashed: lambda _: self._faults.at("job").inc(),
+            ChoreFailed: lambda _: self._faults.at("chore").inc(),
+            ObserverFailed: lambda _: self._faults.at("observer").inc(),
         }
 
     def _turn_taken(self, turn: TurnTaken) -> None:

@@ -292,6 +292,12 @@ FAMILIES: tuple[Family, ...] = (
     _gauge("build_info", "1; the labels say which build.", "version", "python"),
     _gauge("draining", "1 while the process is about to stop."),
     _gauge("ready", "1 while /readyz says so."),
+    _counter(
+        "faults_total",
+        "Faults of the gateway's own.",
+        "part",
+        part=("request", "job", "chore", "observer"),
+    ),
     _counter("log_dropped_total", "Log lines that nobody read in time."),
     _counter("log_suppressed_total", "Log lines left out, of a flood of their name."),
 )

@@ -7,7 +7,7 @@ keys, ids and times are all there is. What is worth a look each time has an entr
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -20,12 +20,12 @@ from gateway.ops.plain import shape
 MOST = 100
 _JOBS = 1_000
 _CLIENT_CLOSED = 499
-# What ends a trouble; "found" only that of its own job.
-_ENDS: Mapping[str, str] = {
-    "found": "create_lost",
-    "breaker_closed": "breaker_opened",
-    "ledger_recovered": "ledger_hindered",
-    "config_reloaded": "config_refused",
+# What ends which troubles; "found" only those of its own job.
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    "found": ("create_lost", "not_found"),
+    "breaker_closed": ("breaker_opened",),
+    "ledger_recovered": ("ledger_hindered",),
+    "config_reloaded": ("config_refused",),
 }
 
 
@@ -170,8 +170,8 @@ class Recent:
         if len(self._failures) > self._most:
             del self._failures[next(iter(self._failures))]
 
-    def _end(self, code: str, job_id: str | None) -> None:
+    def _end(self, codes: Sequence[str], job_id: str | None) -> None:
         """Something was mended: its entries stay, and say so."""
         for name, failure in self._failures.items():
-            if failure.code == code and (job_id is None or failure.job_id == job_id):
+            if failure.code in codes and (job_id is None or failure.job_id == job_id):
                 self._failures[name] = replace(failure, over=True)

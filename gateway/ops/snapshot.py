@@ -64,6 +64,7 @@ class VendorView:
     ``held``: it asked us to wait with creates. ``submits`` and ``queries`` are what is left of the
     account's allowance, as the vendor told it last, else as we count it ourselves, of so many
     ``per_second``; ``retry_budget`` a share from 0 to 1; ``balance`` in US dollars, if it is known.
+    ``longest_wait``: so many seconds a caller waits at most.
     """
 
     name: str
@@ -75,6 +76,7 @@ class VendorView:
     queries: float
     queries_per_second: float
     retry_budget: float
+    longest_wait: float
     balance: float | None = None
     oldest_task: float | None = None
 

@@ -15,7 +15,6 @@ from gateway.ops.wording import count, counted, size, span
 _NEARLY = 0.8
 _LITTLE_ROOM = 1_000_000_000
 _FEW_DOLLARS = 5.0
-_SLOW = 600.0  # seconds; the longest that a caller waits is less, if nothing else is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def _of_the_vendor(vendor: VendorView) -> Iterator[Trouble]:
     if vendor.held:
         do = "Creates wait; if it lasts, lower upstream.submit_per_second to the account's rate."
         yield Trouble("held", "warn", "The vendor asked us to wait", do)
-    if vendor.oldest_task is not None and vendor.oldest_task > _SLOW:
+    if vendor.oldest_task is not None and vendor.oldest_task > vendor.longest_wait:
         text = f"A task is at the vendor for {span(vendor.oldest_task)}"
         do = "It is followed, and kept once it is done; if there are more, ask the vendor."
         yield Trouble("slow", "warn", text, do)
@@ -94,7 +93,7 @@ def _of_money(snapshot: Snapshot) -> Iterator[Trouble]:
         oldest = snapshot.figures.oldest_uncertain
         text = f"{counted(uncertain, 'task')} perhaps bought: the answer to a create was lost"
         age = f"The oldest for {span(oldest)}; it" if oldest else "It"
-        do = f"{age} is looked up by our own id, and never sent again."
+        do = f"{age} is looked up by our own id; only upstream.on_unknown: recreate sends it again."
         yield Trouble("uncertain", "bad", text, do)
 
 

@@ -281,8 +281,15 @@ def _disk() -> Row:
 
 def _log() -> Row:
     return (
-        "Log and scrapes",
+        "Faults, log and scrapes",
         (
+            columns(
+                "Faults of our own",
+                "What the gateway did not foresee, by the part it happened in; the log has each"
+                " with its traceback. Alert: InternalFaults.",
+                "short",
+                (gain("faults_total", "part", over=RATE), "{{part}}"),
+            ),
             columns(
                 "Lines of the log that are missing",
                 "Dropped: nobody read them in time. Suppressed: of a flood of the same name, which"

@@ -10,6 +10,7 @@ from gateway.events import (
     CreateSent,
     Dropped,
     Found,
+    JobCrashed,
     JobEnded,
     JobJoined,
     JobRecovered,
@@ -27,13 +28,16 @@ from gateway.events import (
     Throttled,
     Vanished,
 )
+from gateway.facts import Crashed
 from gateway.jobs.journal import Stamp
 from gateway.notices import (
     Asked,
     BreakerClosed,
     CallRepeated,
+    ChoreFailed,
     LedgerCommitted,
     LedgerFailed,
+    ObserverFailed,
     PictureFetched,
     PictureRejected,
     PurchaseUnclaimed,
@@ -314,6 +318,22 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     "written": (
         LedgerCommitted(seconds=0.003, entries=4),
         {"ledger_commit_seconds_count": 1, "ledger_commit_seconds_sum": 0.003},
+    ),
+    "a request crashed": (
+        Crashed("req_1", "ValueError", "Traceback"),
+        {"faults_total{part=request}": 1},
+    ),
+    "a job crashed": (
+        JobCrashed(job_id="job_1", error=ValueError()),
+        {"faults_total{part=job}": 1},
+    ),
+    "a chore failed": (
+        ChoreFailed(chore="look", error=ValueError()),
+        {"faults_total{part=chore}": 1},
+    ),
+    "a watcher failed": (
+        ObserverFailed(observer="o", event="e", error="ValueError"),
+        {"faults_total{part=observer}": 1},
     ),
     "not written": (
         LedgerFailed(op="commit", reason="disk_full"),

@@ -31,6 +31,7 @@ SNAPSHOT = Snapshot(
         queries=33.0,
         queries_per_second=50,
         retry_budget=0.34,
+        longest_wait=570.0,
         balance=35.25,
         oldest_task=36.5,
     ),

@@ -34,6 +34,7 @@ IDLE = Snapshot(
         queries=0,
         queries_per_second=0,
         retry_budget=0,
+        longest_wait=570.0,
     ),
     figures=Figures(budgets=dict.fromkeys(SNAPSHOT.figures.budgets, 0.0)),
 )

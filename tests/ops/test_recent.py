@@ -143,6 +143,15 @@ def test_a_late_request_does_not_hide_what_became_of_its_job(recent: Recent) -> 
     assert (only(recent).code, only(recent).request_id) == ("not_found", "req_1")
 
 
+def test_what_was_given_up_as_lost_and_is_found_is_over(recent: Recent) -> None:
+    recent(lost())
+    recent(stepped(NotFound(job_id="job_1", task_id="t", at=0)))
+    recent(stepped(Found(job_id="job_2", task_id="t", at=0, upstream_id="u")))
+    assert not only(recent).over
+    recent(stepped(Found(job_id="job_1", task_id="t", at=0, upstream_id="u")))
+    assert only(recent).over
+
+
 def test_worse_that_befalls_a_job_has_its_own_line(recent: Recent) -> None:
     recent(failed("job_1"))
     recent(stepped(LinkDead(job_id="job_1", task_id="u", at=0, reason=SECRET)))

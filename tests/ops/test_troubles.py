@@ -52,6 +52,7 @@ def test_trouble_is_told_with_what_to_do(snapshot: Snapshot, key: str, tone: str
         with_vendor(balance=None),
         with_vendor(balance=float("inf")),
         with_vendor(balance=float("nan")),
+        with_vendor(oldest_task=723.0, longest_wait=900.0),  # so long a caller may wait here
         with_figures(disk_free=0, shelf_limit=0),  # not counted yet
         with_figures(tasks={State.LOST: 3}, unclaimed=5),  # of the past
         with_queue(requests=0, most_requests=0),

@@ -29,6 +29,7 @@ VENDOR = VendorView(
     queries=50.0,
     queries_per_second=50.0,
     retry_budget=1.0,
+    longest_wait=570.0,
     balance=812.5,
 )
 FIGURES = Figures(
