@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from tests.outputs import OUTPUTS, Verdict
 
@@ -20,6 +21,16 @@ _FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 _WORKERS = pytest.StashKey[Verdict]()
 _FOUND = "canaries"
 _MADE = re.compile(r"sk-igw-\w{8}-[\w-]{43}|[0-9a-fA-F]{63}|\bid: [a-z0-9]{8}\b")
+
+
+# How fast examples are made and tried says how busy the machine is, and nothing of what is tested.
+# A folder of a test's own may serve all its examples.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("any machine")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

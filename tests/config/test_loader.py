@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -364,18 +364,14 @@ YAML = st.recursive(
 )
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*Config.model_fields]), YAML, min_size=1))
 def test_any_tree_is_loaded_or_refused_with_places(told: Faults, tree: dict[str, object]) -> None:
     for line in told(json.dumps(tree), needed=False):
         assert line.startswith("config.yaml:1: ")
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(

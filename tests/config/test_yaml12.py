@@ -247,7 +247,7 @@ def test_no_character_of_a_file_is_taken_for_a_brace(text: str) -> None:
 YAMLISH = st.text(st.sampled_from(list("ab1:-?,[]{}&*!|>'\"%@`#~$\\ \n\t.<=_0xUe\u2028\ufeff")))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(YAMLISH)
 def test_any_text_is_read_or_refused_with_a_line_that_exists(text: str) -> None:
     line, message = 1, "read"
@@ -259,7 +259,7 @@ def test_any_text_is_read_or_refused_with_a_line_that_exists(text: str) -> None:
     assert message
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(string.ascii_letters + string.digits, min_size=4, max_size=20))
 def test_no_fault_of_syntax_quotes_the_file(word: str) -> None:
     secret = f"S{word}"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import openai
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
@@ -92,7 +92,7 @@ def sold(body: dict[str, object], *, extended: bool) -> Order:
     return read_order(json.loads(json.dumps(body)), Settings(extended_sizes=extended))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 @given(request=requests(), by=rules())
 def test_whatever_the_planner_accepts_the_vendor_sells(request: ImageRequest, by: Rules) -> None:
     try:
@@ -152,11 +152,7 @@ WISHES = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=12)
 @given(wish=WISHES)
 @example(wish={"size": "16x16", "output_format": "webp", "n": 1})
 @example(wish={"size": "17x51", "output_format": "jpeg", "n": 1})

@@ -21,7 +21,7 @@ WISH: dict[str, Any] = {"model": "gpt-image-2", "size": "1024x1024", "quality": 
 @contextlib.asynccontextmanager
 async def operators(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(gateway.operators)
-    async with httpx.AsyncClient(transport=transport, base_url="http://operators") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

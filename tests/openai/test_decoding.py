@@ -5,7 +5,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BodyTooLarge
@@ -13,10 +13,7 @@ from gateway.openai.decoding import Decoder, data_head, decode_file, decode_text
 from gateway.openai.spool import Spool
 from tests.openai.fakes import content
 
-anything = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-
-@anything
 @given(data=st.binary(min_size=1, max_size=300), cuts=st.lists(st.integers(0, 500), max_size=8))
 async def test_any_bytes_come_back_however_the_text_was_cut(
     tmp_path: Path, data: bytes, cuts: list[int]

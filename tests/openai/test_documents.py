@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
@@ -58,7 +58,6 @@ def test_what_is_none_is_refused_with_the_reason(text: bytes, reason: str) -> No
     assert caught.value.code is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_an_object_or_refused(text: bytes) -> None:
     try:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import ServerBounds
@@ -242,7 +242,6 @@ async def test_a_hostile_form_writes_no_log(
     assert capfd.readouterr().err == ""
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 400))
 async def test_a_form_with_bytes_changed_is_read_or_refused(
     tmp_path: Path, seed: int, size: int

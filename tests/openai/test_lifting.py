@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BodyTooLarge, InvalidRequest
@@ -20,9 +20,7 @@ from tests.openai.fakes import content, split
 EAGER = LiftBounds(rest=100_000, picture=100_000, data_url=24, bare=48, count=1000)
 """So small that hypothesis finds its way to every state."""
 
-anything = settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+anything = settings(max_examples=300)
 
 lettered = st.text("ABCdef012+/-_=\n", max_size=120)
 strings = st.one_of(

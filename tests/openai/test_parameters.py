@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, UnmakeableImage
@@ -370,7 +370,6 @@ bodies = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     values=bodies,
     kind=st.sampled_from(["generation", "edit"]),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
@@ -41,7 +41,6 @@ from tests.openai.fakes import (
 )
 
 PROMPT = part("prompt", "a cat")
-anything = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def left(folder: Path) -> list[Path]:
@@ -493,7 +492,6 @@ names = st.sampled_from(["prompt", "image", "image[]", "mask", "n", "size", "str
 values = st.sampled_from([b"", b"1", b"a cat", b"https://a.b/c", png(), JPEG, b"\xff", b"QUJD" * 9])
 
 
-@anything
 @given(
     parts=st.lists(st.tuples(names, values | st.binary(max_size=40), st.booleans()), max_size=6),
     cut=st.integers(1, 3000),
@@ -513,7 +511,6 @@ async def test_every_form_is_a_request_or_refused(
     await got.spool.discard()
 
 
-@anything
 @given(
     body=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=40),

@@ -412,7 +412,7 @@ async def test_an_error_that_follows_a_hang_up_is_not_logged(
     assert caplog.records == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_whatever_the_cuts_a_parser_sees_the_same_requests(data: st.DataObject) -> None:
     """The bounds count alike however the bytes are split, so no split slips past them."""

@@ -278,7 +278,7 @@ def test_what_is_no_picture_says_so(data: bytes) -> None:
         drawn(references=(data,))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 3000), st.integers(0, 255))
 def test_a_damaged_reference_is_drawn_or_called_broken(at: int, value: int) -> None:
     data = bytearray(png(photo(64, 64)))
@@ -290,7 +290,7 @@ def test_a_damaged_reference_is_drawn_or_called_broken(at: int, value: int) -> N
             continue
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=200), st.integers(1, 400), st.integers(1, 400))
 def test_any_text_is_drawn_at_any_size(prompt: str, width: int, height: int) -> None:
     assert drawn(prompt=prompt, width=width, height=height).size == (width, height)

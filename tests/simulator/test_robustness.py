@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clock import SystemClock
@@ -38,7 +38,7 @@ ANYTHING = st.recursive(
 WORDS = st.sampled_from(["auto", "4k", "1k", "16:9", "high", "png", "https://example.com/a.png"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING | WORDS, max_size=4))
 async def test_any_create_is_accepted_or_refused_in_an_envelope(changes: dict[str, Any]) -> None:
     async with opened() as house:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -295,9 +295,4 @@ def stores(histories: Histories) -> tuple[Store, Store]:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(
-    max_examples=15,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestHistories.settings = settings(max_examples=15, stateful_step_count=25)
