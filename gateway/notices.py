@@ -214,7 +214,7 @@ class ObserverFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoreFailed:
-    """A fault of ours ended one round of what is done now and then; the next round comes."""
+    """A fault of ours ended one round of a chore, or cut a job out of it; the next round comes."""
 
     level: ClassVar[str] = "error"
 
