@@ -19,9 +19,8 @@ from gateway.events import (
     TaskFailed,
     Vanished,
 )
+from gateway.state.base import TaskRow
 from gateway.translate.money import micro_dollars
-
-_PERHAPS = frozenset({State.UNCERTAIN, State.LOST})
 
 
 @dataclass(slots=True)
@@ -74,11 +73,11 @@ class Charge:
         return more
 
 
-def charge_of(state: State, reserved: int, charged: int | None) -> Charge:
+def charge_of(task: TaskRow) -> Charge:
     """The charge of a task as it was written down; what it had settled is not told again."""
-    amount = reserved if charged is None else charged
-    settled = charged is not None or state in FINAL
+    amount = task.reserved if task.charged is None else task.charged
+    settled = task.charged is not None or task.state in FINAL
     told = amount if settled else 0
-    charge = Charge(amount, told, earlier=told, settled=settled, perhaps=state in _PERHAPS)
-    charge.unserved = told if state is State.LOST else 0
+    charge = Charge(amount, told, earlier=told, settled=settled, perhaps=task.create_lost)
+    charge.unserved = told if task.state is State.LOST else 0
     return charge

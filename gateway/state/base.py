@@ -93,7 +93,8 @@ class TaskRow:
 
     ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``. ``day``
     (since the epoch, UTC) is the one it counts for in its key's books, ``reserved`` what it was to
-    cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought.
+    cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought. ``create_lost``
+    says that the answer to a create of it was lost once: that one may be paid, whatever came since.
     """
 
     task_id: str
@@ -105,6 +106,7 @@ class TaskRow:
     day: int | None = None
     reserved: int = 0
     charged: int | None = None
+    create_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.events import (
     Created,
+    CreateLost,
     Found,
     JobClaimed,
     JobDelivered,
@@ -348,6 +349,8 @@ def _after(task: TaskRow, event: TaskEvent, state: State, change: Change | None)
     if change is not None:
         task = replace(task, charged=change.charged)
     match event:
+        case CreateLost():
+            return replace(task, state=state, create_lost=True)
         case Created() | Found():
             return replace(task, state=state, upstream_id=event.upstream_id, accepted_at=event.at)
         case Succeeded() | TaskFailed():

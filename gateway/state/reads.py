@@ -8,8 +8,9 @@ one moment.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.errors import LedgerUnavailable
@@ -69,6 +70,7 @@ _TASKS = """
     SELECT task_id, place, state, upstream_id, accepted_at, cost_usd, day, reserved, charged
     FROM tasks WHERE job_id = ? AND NOT replaced ORDER BY place
 """
+_LOST_ONCE = "SELECT DISTINCT task_id FROM story WHERE job_id = ? AND name = 'create_lost'"
 _PICTURES = """
     SELECT token, task_id, pictures.place, format, width, height, size, expires_at, notes
     FROM pictures JOIN tasks USING (task_id)
@@ -171,12 +173,13 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     (found,) = connection.execute(_JOB, (number,))
     job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up = found[:8]
     links, ended_at, failure, delivered_at = found[8:]
+    lost = {task_id for (task_id,) in connection.execute(_LOST_ONCE, (job_id,))}
     return JobRow(
         job_id,
         key_name,
         created_at,
         codec.plan_of(plan),
-        tuple(_task(one) for one in connection.execute(_TASKS, (job_id,))),
+        tuple(_task(one, lost) for one in connection.execute(_TASKS, (job_id,))),
         fingerprint=fingerprint,
         idempotency_key=idempotency_key,
         seconds=seconds,
@@ -189,9 +192,11 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     )
 
 
-def _task(found: tuple[Any, ...]) -> TaskRow:
+def _task(found: tuple[Any, ...], lost: Container[str]) -> TaskRow:
+    """A task; the ``lost`` are those of whose creates one went unanswered."""
     task_id, place, state, *others = found
-    return TaskRow(task_id, place, State(state), *others)
+    row = TaskRow(task_id, place, State(state), *others)
+    return replace(row, create_lost=task_id in lost)
 
 
 def _picture(

@@ -1,6 +1,7 @@
 """What each step settles of a task's cost, and that the keys' books say the same."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ from gateway.jobs.charges import Charge, charge_of
 from gateway.jobs.journal import Stamp
 from gateway.jobs.machine import TABLE, step
 from gateway.state.accounts import Accounts
-from gateway.state.base import NO_LIMITS
+from gateway.state.base import NO_LIMITS, TaskRow
 from tests.clocks import FakeClock
 from tests.state.rows import a_job
 
@@ -56,6 +57,11 @@ OTHERS = (
     Polled(**WHO, word="w", progress=None),
     PollFailed(**WHO, reason="r"),
 )
+
+
+def a_task(state: State, **known: Any) -> TaskRow:
+    """A task as another process left it."""
+    return TaskRow("t", 0, state, reserved=RESERVED, **known)
 
 
 def made(cost_usd: str | None) -> Succeeded:
@@ -144,13 +150,20 @@ def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
 def test_what_another_process_had_settled_is_not_told_again(
     state: State, charged: int | None, cost: int
 ) -> None:
-    charge = charge_of(state, RESERVED, charged)
+    charge = charge_of(a_task(state, charged=charged))
     assert (charge.cost, charge.charged) == (cost, cost)
 
 
 def test_a_lost_task_of_another_process_is_perhaps_paid() -> None:
-    charge = charge_of(State.UNCERTAIN, RESERVED, None)
+    charge = charge_of(a_task(State.UNCERTAIN, create_lost=True))
     assert [charge.step(AGAIN, State.INTENT), charge.step(DROPPED, State.DROPPED)] == [0, RESERVED]
+
+
+def test_so_is_one_that_another_process_was_about_to_create_again() -> None:
+    charge = charge_of(a_task(State.INTENT, create_lost=True))
+    assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == RESERVED
+    charge = charge_of(a_task(State.INTENT))
+    assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == 0
 
 
 @pytest.mark.parametrize(
@@ -183,7 +196,7 @@ def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wast
 
 
 def test_what_another_process_had_lost_is_not_wasted_again() -> None:
-    charge = charge_of(State.LOST, RESERVED, None)
+    charge = charge_of(a_task(State.LOST, create_lost=True))
     charge.step(FOUND, State.RUNNING)
     charge.step(gave_up(None), State.FAILED)
     assert charge.waste(gave_up(None)) == 0

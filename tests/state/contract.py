@@ -23,6 +23,7 @@ from gateway.events import (
     JobSuspended,
     LinkDead,
     NotFound,
+    RecreateAllowed,
     Refused,
     State,
     Succeeded,
@@ -42,13 +43,13 @@ async def failed(store: Store, job: str, task: str, upstream_id: str) -> None:
     await tell(store, TaskFailed(job_id=job, task_id=task, at=3.0, reason="r"))
 
 
+def create_lost(job: str, task: str) -> CreateLost:
+    return CreateLost(job_id=job, task_id=task, at=2.0, reason="r")
+
+
 async def lost(store: Store, job: str, task: str) -> None:
-    await tell(
-        store,
-        sent(job, task),
-        CreateLost(job_id=job, task_id=task, at=2.0, reason="r"),
-        NotFound(job_id=job, task_id=task, at=90.0),
-    )
+    not_found = NotFound(job_id=job, task_id=task, at=90.0)
+    await tell(store, sent(job, task), create_lost(job, task), not_found)
 
 
 async def end(store: Store, job: str, at: float = 10.0, failure: Failure | None = None) -> None:
@@ -107,7 +108,24 @@ class StoreContract:
         await tell(memory, Found(job_id="j", task_id="t", at=100.0, upstream_id="v"))
         job = await memory.job("v")
         assert job is not None
-        assert job.tasks == (TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY),)
+        (task,) = job.tasks
+        assert task == TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY, create_lost=True)
+
+    async def test_that_a_create_s_answer_was_lost_is_never_forgotten(self, memory: Store) -> None:
+        await memory.add_job(a_job("j", "t", "u", "v"))
+        again = RecreateAllowed(job_id="j", task_id="t", at=3.0)
+        await tell(memory, sent("j", "t"), create_lost("j", "t"), again)
+        await tell(memory, sent("j", "u"), create_lost("j", "u"))
+        (job,) = await memory.unfinished()
+        assert [(task.state, task.create_lost) for task in job.tasks] == [
+            (State.INTENT, True),
+            (State.UNCERTAIN, True),
+            (State.INTENT, False),
+        ]
+        await tell(memory, sent("j", "t"), created("j", "t", "w"))
+        assert await memory.job("w") == await memory.job("j")
+        (job,) = await memory.unfinished()
+        assert [task.create_lost for task in job.tasks] == [True, True, False]
 
     async def test_pictures_are_in_the_order_of_the_plan(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u"))
