@@ -74,10 +74,20 @@ class Charge:
 
 
 def charge_of(task: TaskRow) -> Charge:
-    """The charge of a task as it was written down; what it had settled is not told again."""
+    """The charge of a task as it was written down; what had been told of it is not told again.
+
+    One that was LOST had all that was set aside for it told then, as spent and as bought for
+    nobody, whatever it came to when it was found.
+    """
     amount = task.reserved if task.charged is None else task.charged
-    settled = task.charged is not None or task.state in FINAL
-    told = amount if settled else 0
-    charge = Charge(amount, told, earlier=told, settled=settled, perhaps=task.create_lost)
-    charge.unserved = told if task.state is State.LOST else 0
-    return charge
+    lost = task.reserved if task.not_found else 0
+    settled = task.charged is not None or task.not_found or task.state in FINAL
+    told = max(lost, amount) if settled else 0
+    return Charge(
+        amount,
+        told,
+        earlier=told,
+        settled=settled,
+        perhaps=task.create_lost,
+        unserved=lost,
+    )

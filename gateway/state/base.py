@@ -94,7 +94,8 @@ class TaskRow:
     ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``. ``day``
     (since the epoch, UTC) is the one it counts for in its key's books, ``reserved`` what it was to
     cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought. ``create_lost``
-    says that the answer to a create of it was lost once: that one may be paid, whatever came since.
+    says that the answer to a create of it was lost once: that one may be paid, whatever came since;
+    ``not_found`` that it was LOST once, and taken for paid then.
     """
 
     task_id: str
@@ -107,6 +108,7 @@ class TaskRow:
     reserved: int = 0
     charged: int | None = None
     create_lost: bool = False
+    not_found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

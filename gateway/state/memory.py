@@ -18,6 +18,7 @@ from gateway.events import (
     JobDelivered,
     JobEnded,
     JobEvent,
+    NotFound,
     State,
     Succeeded,
     TaskEvent,
@@ -351,6 +352,8 @@ def _after(task: TaskRow, event: TaskEvent, state: State, change: Change | None)
     match event:
         case CreateLost():
             return replace(task, state=state, create_lost=True)
+        case NotFound():
+            return replace(task, state=state, not_found=True)
         case Created() | Found():
             return replace(task, state=state, upstream_id=event.upstream_id, accepted_at=event.at)
         case Succeeded() | TaskFailed():

@@ -70,7 +70,10 @@ _TASKS = """
     SELECT task_id, place, state, upstream_id, accepted_at, cost_usd, day, reserved, charged
     FROM tasks WHERE job_id = ? AND NOT replaced ORDER BY place
 """
-_LOST_ONCE = "SELECT DISTINCT task_id FROM story WHERE job_id = ? AND name = 'create_lost'"
+_PAST = """
+    SELECT DISTINCT name, task_id FROM story
+    WHERE job_id = ? AND name IN ('create_lost', 'not_found')
+"""
 _PICTURES = """
     SELECT token, task_id, pictures.place, format, width, height, size, expires_at, notes
     FROM pictures JOIN tasks USING (task_id)
@@ -173,13 +176,13 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     (found,) = connection.execute(_JOB, (number,))
     job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up = found[:8]
     links, ended_at, failure, delivered_at = found[8:]
-    lost = {task_id for (task_id,) in connection.execute(_LOST_ONCE, (job_id,))}
+    past = set(connection.execute(_PAST, (job_id,)))
     return JobRow(
         job_id,
         key_name,
         created_at,
         codec.plan_of(plan),
-        tuple(_task(one, lost) for one in connection.execute(_TASKS, (job_id,))),
+        tuple(_task(one, past) for one in connection.execute(_TASKS, (job_id,))),
         fingerprint=fingerprint,
         idempotency_key=idempotency_key,
         seconds=seconds,
@@ -192,11 +195,12 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     )
 
 
-def _task(found: tuple[Any, ...], lost: Container[str]) -> TaskRow:
-    """A task; the ``lost`` are those of whose creates one went unanswered."""
+def _task(found: tuple[Any, ...], past: Container[tuple[str, str]]) -> TaskRow:
+    """A task; its ``past`` are events that happened to it, with its id."""
     task_id, place, state, *others = found
     row = TaskRow(task_id, place, State(state), *others)
-    return replace(row, create_lost=task_id in lost)
+    create_lost, not_found = (("create_lost", task_id) in past, ("not_found", task_id) in past)
+    return replace(row, create_lost=create_lost, not_found=not_found)
 
 
 def _picture(

@@ -1,7 +1,8 @@
 """What each step settles of a task's cost, and that the keys' books say the same."""
 
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -34,9 +35,11 @@ from gateway.jobs.journal import Stamp
 from gateway.jobs.machine import TABLE, step
 from gateway.state.accounts import Accounts
 from gateway.state.base import NO_LIMITS, TaskRow
+from gateway.state.memory import MemoryStore
 from tests.clocks import FakeClock
 from tests.state.rows import a_job
 
+T = TypeVar("T")
 RESERVED = 40_000
 WHO = Stamp(job_id="j", task_id="t", at=1.0)
 
@@ -57,6 +60,14 @@ OTHERS = (
     Polled(**WHO, word="w", progress=None),
     PollFailed(**WHO, reason="r"),
 )
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What a call of a store in memory gives: it never waits."""
+    with pytest.raises(StopIteration) as end:
+        work.send(None)
+    given: T = end.value.value
+    return given
 
 
 def a_task(state: State, **known: Any) -> TaskRow:
@@ -144,6 +155,7 @@ def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
         (State.COLLECTING, 70_000, 70_000),
         (State.DONE, 70_000, 70_000),
         (State.LOST, None, RESERVED),
+        (State.FAILED, None, RESERVED),
         (State.DROPPED, 0, 0),
     ],
 )
@@ -195,8 +207,45 @@ def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wast
     assert total == wasted
 
 
-def test_what_another_process_had_lost_is_not_wasted_again() -> None:
-    charge = charge_of(a_task(State.LOST, create_lost=True))
-    charge.step(FOUND, State.RUNNING)
-    charge.step(gave_up(None), State.FAILED)
-    assert charge.waste(gave_up(None)) == 0
+@pytest.mark.parametrize("state", [State.LOST, State.RUNNING])
+def test_what_another_process_had_lost_is_not_told_again(state: State) -> None:
+    """Found by this process, or by the one before."""
+    charge = charge_of(a_task(state, create_lost=True, not_found=True))
+    assert (charge.cost, charge.spent, charge.unserved) == (RESERVED, 0, RESERVED)
+    assert charge.step(gave_up(None), State.FAILED) == charge.waste(gave_up(None)) == 0
+
+
+def test_of_what_another_process_had_lost_and_found_the_rest_is_told() -> None:
+    charge = charge_of(a_task(State.COLLECTING, charged=10_000, not_found=True))
+    assert (charge.cost, charge.charged, charge.waste(DEAD)) == (10_000, RESERVED, 0)
+    charge = charge_of(a_task(State.RUNNING, not_found=True))
+    assert charge.step(made("0.1"), State.COLLECTING) == 60_000
+    charge = charge_of(a_task(State.COLLECTING, charged=100_000, not_found=True))
+    assert (charge.step(DEAD, State.FAILED), charge.waste(DEAD)) == (0, 60_000)
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12))
+def test_whoever_goes_on_with_a_task_tells_what_one_process_would(
+    choices: list[tuple[int, bool]],
+) -> None:
+    """Processes end after some of the steps: the next one has the ledger's row alone."""
+    store, state = MemoryStore(FakeClock()), State.INTENT
+    job = a_job("j", "t")
+    at_once(store.add_job(replace(job, tasks=(replace(job.tasks[0], reserved=RESERVED),))))
+    one = Charge(RESERVED)
+    many = replace(one)
+    for choice, ends in choices:
+        legal = [event for event in EVENTS if type(event) in TABLE[state]]
+        if not legal:
+            break
+        event = legal[choice % len(legal)]
+        state = step(state, event)
+        at_once(store.record(event, state))
+        assert many.step(event, state) == one.step(event, state)
+        assert many.waste(event) == one.waste(event)
+        assert one.unserved <= one.charged
+        if ends:
+            (row,) = at_once(store.unfinished())
+            many = charge_of(row.tasks[0])
+        if TABLE[state]:
+            assert replace(many, earlier=0) == one

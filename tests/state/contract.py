@@ -109,7 +109,11 @@ class StoreContract:
         job = await memory.job("v")
         assert job is not None
         (task,) = job.tasks
-        assert task == TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY, create_lost=True)
+        running = TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY)
+        assert task == replace(running, create_lost=True, not_found=True)
+        await tell(memory, succeeded("j", "t"))
+        (job,) = await memory.unfinished()
+        assert (job.tasks[0].state, job.tasks[0].not_found) == (State.COLLECTING, True)
 
     async def test_that_a_create_s_answer_was_lost_is_never_forgotten(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u", "v"))
