@@ -129,7 +129,7 @@ class PictureRejected:
 class PurchaseUnclaimed:
     """Pictures that were paid for were never handed to anybody, and their lifetime is over.
 
-    ``cost`` in micro-dollars.
+    ``cost`` is their share of what was paid, in micro-dollars, as far as it was not told before.
     """
 
     level: ClassVar[str] = "warning"

@@ -20,6 +20,7 @@ from gateway.events import (
     Vanished,
 )
 from gateway.state.base import TaskRow
+from gateway.state.shares import unkept
 from gateway.translate.money import micro_dollars
 
 
@@ -65,10 +66,20 @@ class Charge:
         self.charged += more
         return more
 
-    def waste(self, event: TaskEvent) -> int:
-        """How much more was bought for nobody by an event whose ``step`` was taken."""
-        ends = NotFound | Dropped | Refused | TaskFailed | Vanished | LinkDead
-        more = max(0, self.cost - self.unserved) if isinstance(event, ends) else 0
+    def waste(self, event: TaskEvent, kept: int = 0, wanted: int = 1) -> int:
+        """How much more was bought for nobody by an event whose ``step`` was taken.
+
+        Of the pictures that were ``wanted`` of the task so many were ``kept`` all the same: their
+        share may still serve somebody.
+        """
+        match event:
+            case NotFound() | Dropped() | Refused() | TaskFailed() | Vanished():
+                wasted = self.cost
+            case LinkDead():
+                wasted = unkept(self.cost, kept, wanted)
+            case _:
+                wasted = 0
+        more = max(0, wasted - self.unserved)
         self.unserved += more
         return more
 

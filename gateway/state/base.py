@@ -163,7 +163,8 @@ class JobRow:
 class Unclaimed:
     """A job that is over, whose pictures nobody has had, and which are no longer kept.
 
-    ``tokens`` are those that were never fetched, of pictures that cost so many micro-dollars.
+    ``tokens`` are those that were never fetched; ``cost`` is their share of what their tasks cost,
+    in micro-dollars, without what was told before as bought for nobody (``shares.py``).
     """
 
     job_id: str

@@ -38,6 +38,7 @@ from gateway.state.base import (
 )
 from gateway.state.books import Change
 from gateway.state.census import Census
+from gateway.state.shares import Pictures, unclaimed
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
@@ -306,10 +307,13 @@ class MemoryStore:
     def _lost(self, row: JobRow) -> Unclaimed:
         nobodys, cost = self._nobodys(row), 0
         for task in row.tasks:
-            own = sum(picture.task_id == task.task_id for picture in row.pictures)
-            lost = sum(picture.task_id == task.task_id for picture in nobodys)
+            kept = sum(picture.task_id == task.task_id for picture in row.pictures)
+            dead = sum(picture.task_id == task.task_id for picture in nobodys)
             amount = task.reserved if task.charged is None else task.charged
-            cost += amount * lost // own if own else 0
+            pictures = Pictures(row.plan.tasks[task.place].n, kept, dead)
+            failed = task.state is State.FAILED
+            lost = task.reserved if task.not_found else 0
+            cost += unclaimed(amount, pictures, failed=failed, lost=lost) if dead else 0
         return Unclaimed(row.job_id, row.key_name, tuple(one.token for one in nobodys), cost)
 
     def _add_pictures(self, kept: _Kept, pictures: Iterable[PictureRow]) -> list[PictureRow]:

@@ -16,6 +16,7 @@ from gateway.events import (
     CreateSent,
     Dropped,
     Found,
+    JobEnded,
     LinkDead,
     NotFound,
     NotSent,
@@ -34,10 +35,10 @@ from gateway.jobs.charges import Charge, charge_of
 from gateway.jobs.journal import Stamp
 from gateway.jobs.machine import TABLE, step
 from gateway.state.accounts import Accounts
-from gateway.state.base import NO_LIMITS, TaskRow
+from gateway.state.base import NO_LIMITS, JobRow, PictureRow, TaskRow
 from gateway.state.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.state.rows import a_job
+from tests.state.rows import a_job, a_picture
 
 T = TypeVar("T")
 RESERVED = 40_000
@@ -68,6 +69,14 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
         work.send(None)
     given: T = end.value.value
     return given
+
+
+def a_wish_for(wanted: int) -> JobRow:
+    """A job of one task of so many pictures, for which as much as always is set aside."""
+    job = a_job("j", "t")
+    spec = replace(job.plan.tasks[0], n=wanted)
+    plan, task = replace(job.plan, tasks=(spec,)), replace(job.tasks[0], reserved=RESERVED)
+    return replace(job, plan=plan, tasks=(task,))
 
 
 def a_task(state: State, **known: Any) -> TaskRow:
@@ -207,6 +216,29 @@ def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wast
     assert total == wasted
 
 
+@pytest.mark.parametrize(
+    ("events", "kept", "wasted"),
+    [
+        ((SENT, CREATED, made("0.1")), 0, 100_000),
+        ((SENT, CREATED, made("0.1")), 3, 25_000),
+        ((SENT, CREATED, made("0.000001")), 1, 0),
+        # It was told as lost with more than what is missing comes to now.
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), 3, RESERVED),
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), 1, 75_000),
+    ],
+)
+def test_of_a_task_whose_pictures_were_kept_in_part_the_others_share_is_wasted(
+    events: tuple[TaskEvent, ...], kept: int, wasted: int
+) -> None:
+    charge, state, total = Charge(RESERVED), State.INTENT, 0
+    for event in events:
+        state = step(state, event)
+        charge.step(event, state)
+        total += charge.waste(event)
+    assert charge.step(DEAD, State.FAILED) == 0
+    assert total + charge.waste(DEAD, kept, 4) == wasted == charge.unserved
+
+
 @pytest.mark.parametrize("state", [State.LOST, State.RUNNING])
 def test_what_another_process_had_lost_is_not_told_again(state: State) -> None:
     """Found by this process, or by the one before."""
@@ -224,14 +256,21 @@ def test_of_what_another_process_had_lost_and_found_the_rest_is_told() -> None:
     assert (charge.step(DEAD, State.FAILED), charge.waste(DEAD)) == (0, 60_000)
 
 
-@given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12))
-def test_whoever_goes_on_with_a_task_tells_what_one_process_would(
-    choices: list[tuple[int, bool]],
+@given(
+    choices=st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12),
+    wanted=st.integers(1, 4),
+    missing=st.integers(0, 4),
+    fetched=st.integers(0, 4),
+)
+def test_whoever_goes_on_with_a_task_tells_what_one_process_would_and_no_loss_twice(
+    choices: list[tuple[int, bool]], wanted: int, missing: int, fetched: int
 ) -> None:
     """Processes end after some of the steps: the next one has the ledger's row alone."""
     store, state = MemoryStore(FakeClock()), State.INTENT
-    job = a_job("j", "t")
-    at_once(store.add_job(replace(job, tasks=(replace(job.tasks[0], reserved=RESERVED),))))
+    at_once(store.add_job(a_wish_for(wanted)))
+    tokens = [f"p{place}" for place in range(max(0, wanted - missing))]
+    pictures = [replace(a_picture(one, "t", n), expires_at=9.0) for n, one in enumerate(tokens)]
+    kept: list[PictureRow] = []
     one = Charge(RESERVED)
     many = replace(one)
     for choice, ends in choices:
@@ -240,12 +279,20 @@ def test_whoever_goes_on_with_a_task_tells_what_one_process_would(
             break
         event = legal[choice % len(legal)]
         state = step(state, event)
-        at_once(store.record(event, state))
+        kept = pictures if isinstance(event, Collected | LinkDead) else []
+        at_once(store.record(event, state, kept))
         assert many.step(event, state) == one.step(event, state)
-        assert many.waste(event) == one.waste(event)
+        assert many.waste(event, len(kept), wanted) == one.waste(event, len(kept), wanted)
         assert one.unserved <= one.charged
         if ends:
             (row,) = at_once(store.unfinished())
             many = charge_of(row.tasks[0])
         if TABLE[state]:
             assert replace(many, earlier=0) == one
+    for token in tokens[:fetched]:
+        at_once(store.fetched(token, 5.0))
+    at_once(store.remark(JobEnded(job_id="j", at=6.0)))
+    dead = sum(each.cost for each in at_once(store.unclaimed()))
+    assert one.unserved + dead <= one.charged
+    if kept and not fetched and (state is State.FAILED or len(kept) == wanted):
+        assert one.unserved + dead > one.cost - 2  # two shares, rounded down

@@ -547,6 +547,42 @@ class StoreContract:
             await memory.fetched(token, 12.0)
         assert await memory.unclaimed() == ()
 
+    @pytest.mark.parametrize(
+        ("ends", "found_late", "fetched", "cost"),
+        [
+            # One of four could not be fetched, which was told then.
+            (State.FAILED, False, 0, 75_000),
+            (State.FAILED, False, 2, 25_000),
+            (State.DONE, False, 0, 75_000),
+            # 40,000 were set aside for it, and told when it was lost.
+            (State.DONE, True, 0, 35_000),
+            (State.DONE, True, 2, 0),
+            (State.FAILED, True, 0, 60_000),
+        ],
+    )
+    async def test_what_died_unseen_is_told_by_its_share_and_without_what_was_told_before(
+        self, memory: Store, ends: State, fetched: int, cost: int, *, found_late: bool
+    ) -> None:
+        job = a_job("j", "t")
+        spec = replace(job.plan.tasks[0], n=4)
+        plan, task = replace(job.plan, tasks=(spec,)), replace(job.tasks[0], reserved=40_000)
+        await memory.add_job(replace(job, plan=plan, tasks=(task,)))
+        if found_late:
+            await lost(memory, "j", "t")
+            await tell(memory, Found(job_id="j", task_id="t", at=100.0, upstream_id="v"))
+        else:
+            await bought(memory, "j", "t", "v")
+        await tell(memory, succeeded("j", "t", 4))
+        pictures = [replace(a_picture(f"p{n}", "t", n), expires_at=9.0) for n in range(3)]
+        dead = LinkDead(job_id="j", task_id="t", at=4.0, reason="r")
+        kept = Collected(job_id="j", task_id="t", at=4.0, images=3, size=2)
+        await memory.record(dead if ends is State.FAILED else kept, ends, pictures)
+        for number in range(fetched):
+            await memory.fetched(f"p{number}", 5.0)
+        await end(memory, "j")
+        tokens = tuple(f"p{number}" for number in range(fetched, 3))
+        assert await memory.unclaimed() == (Unclaimed("j", "studio", tokens, cost),)
+
     async def test_nothing_is_nobodys_of_a_job_without_pictures(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t"))
         await failed(memory, "j", "t", "v")
