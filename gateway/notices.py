@@ -129,7 +129,7 @@ class PictureRejected:
 class PurchaseUnclaimed:
     """Pictures that were paid for were never handed to anybody, and their lifetime is over.
 
-    ``cost`` in micro-dollars.
+    ``cost`` is their share of what was paid, in micro-dollars, as far as it was not told before.
     """
 
     level: ClassVar[str] = "warning"
@@ -214,7 +214,7 @@ class ObserverFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoreFailed:
-    """A fault of ours ended one round of what is done now and then; the next round comes."""
+    """A fault of ours ended one round of a chore, or cut a job out of it; the next round comes."""
 
     level: ClassVar[str] = "error"
 

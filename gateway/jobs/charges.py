@@ -19,9 +19,9 @@ from gateway.events import (
     TaskFailed,
     Vanished,
 )
+from gateway.state.base import TaskRow
+from gateway.state.shares import unkept
 from gateway.translate.money import micro_dollars
-
-_PERHAPS = frozenset({State.UNCERTAIN, State.LOST})
 
 
 @dataclass(slots=True)
@@ -66,19 +66,39 @@ class Charge:
         self.charged += more
         return more
 
-    def waste(self, event: TaskEvent) -> int:
-        """How much more was bought for nobody by an event whose ``step`` was taken."""
-        ends = NotFound | Dropped | Refused | TaskFailed | Vanished | LinkDead
-        more = max(0, self.cost - self.unserved) if isinstance(event, ends) else 0
+    def waste(self, event: TaskEvent, kept: int = 0, wanted: int = 1) -> int:
+        """How much more was bought for nobody by an event whose ``step`` was taken.
+
+        Of the pictures that were ``wanted`` of the task so many were ``kept`` all the same: their
+        share may still serve somebody.
+        """
+        match event:
+            case NotFound() | Dropped() | Refused() | TaskFailed() | Vanished():
+                wasted = self.cost
+            case LinkDead():
+                wasted = unkept(self.cost, kept, wanted)
+            case _:
+                wasted = 0
+        more = max(0, wasted - self.unserved)
         self.unserved += more
         return more
 
 
-def charge_of(state: State, reserved: int, charged: int | None) -> Charge:
-    """The charge of a task as it was written down; what it had settled is not told again."""
-    amount = reserved if charged is None else charged
-    settled = charged is not None or state in FINAL
-    told = amount if settled else 0
-    charge = Charge(amount, told, earlier=told, settled=settled, perhaps=state in _PERHAPS)
-    charge.unserved = told if state is State.LOST else 0
-    return charge
+def charge_of(task: TaskRow) -> Charge:
+    """The charge of a task as it was written down; what had been told of it is not told again.
+
+    One that was LOST had all that was set aside for it told then, as spent and as bought for
+    nobody, whatever it came to when it was found.
+    """
+    amount = task.reserved if task.charged is None else task.charged
+    lost = task.reserved if task.not_found else 0
+    settled = task.charged is not None or task.not_found or task.state in FINAL
+    told = max(lost, amount) if settled else 0
+    return Charge(
+        amount,
+        told,
+        earlier=told,
+        settled=settled,
+        perhaps=task.create_lost,
+        unserved=lost,
+    )

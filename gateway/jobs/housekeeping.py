@@ -10,7 +10,6 @@ from gateway.errors import LedgerUnavailable
 from gateway.jobs.memory import Memory
 from gateway.jobs.recovery import SecondLook
 from gateway.notices import Chore, ChoreFailed, LedgerPruned, PurchaseUnclaimed
-from gateway.upstream.base import StatusUnavailable
 
 _ROUND = 60.0
 _ROUNDS_PER_PRUNING = 60
@@ -40,7 +39,7 @@ class Housekeeping:
         """Nothing is lost by what cannot be done: the next round does it."""
         try:
             await do()
-        except (LedgerUnavailable, StatusUnavailable):
+        except LedgerUnavailable:
             return
         except Exception as error:  # noqa: BLE001 - one chore's fault must not end the others
             self._memory.journal.announce(ChoreFailed(chore=chore, error=error))

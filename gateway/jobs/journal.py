@@ -105,7 +105,7 @@ class Journal:
             seconds=now - entry.since,
             charged=entry.charge.step(event, after),
             cost=entry.charge.cost,
-            unserved=entry.charge.waste(event),
+            unserved=entry.charge.waste(event, len(pictures), entry.about.images),
         )
         if after is not entry.state:
             entry.state, entry.since = after, now

@@ -5,9 +5,9 @@ know: how jobs run. A create that was being sent when the process ended is looke
 again; what was not sent is not bought, for its caller is gone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gateway.errors import Draining, GatewayError, InternalError
+from gateway.errors import Draining, GatewayError, InternalError, LedgerUnavailable
 from gateway.events import FINAL, CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
 from gateway.jobs.asking import Past, ask
@@ -16,6 +16,7 @@ from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
 from gateway.jobs.rows import NOTHING_BOUGHT, failure_of, job_of, references
 from gateway.jobs.runner import Runner
+from gateway.notices import ChoreFailed
 from gateway.state.base import JobRow
 from gateway.translate.model import Picture
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
@@ -23,6 +24,8 @@ from gateway.upstream.governor import Governor
 
 # Seconds since a job ended at which its LOST tasks are asked for again.
 _LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+# Jobs in a row that no answer came about, after which the vendor is taken to be away.
+_SILENT = 3
 _GONE = "the process ended before anything was sent"
 _RESTARTED = "The gateway was restarted before all of it was sent; ask again."
 _UNREVIVED = "The gateway failed while taking a request up again."
@@ -64,7 +67,11 @@ class Recovery:
         return len(jobs)
 
     async def revive(self, name: str, found: Mapping[str, TaskStatus], creator: Creator) -> None:
-        """Take a job up again whose LOST tasks were ``found``, by id. Raises: as the store."""
+        """Take a job up again whose LOST tasks were ``found``, by id. Raises: as the store.
+
+        Once it is written to be under way it goes on, whatever comes between: with what could be
+        taken down as found, so that it ends again and its other tasks get another look.
+        """
         row = await self._store.job(name)
         if row is None or row.ended_at is None or self._board.live(name) is not None:
             return  # somebody else has taken it up meanwhile
@@ -78,10 +85,14 @@ class Recovery:
             told_to = error if isinstance(error, GatewayError) else InternalError(_UNREVIVED)
             job.outcome.set_result(Outcome(error=told_to))
             raise
-        for task in job.tasks:
-            status = found.get(task.entry.task_id)
-            if status is not None:
-                await creator.found(task, status)
+        try:
+            for task in job.tasks:
+                status = found.get(task.entry.task_id)
+                if status is not None:
+                    await creator.found(task, status)
+        except Exception:
+            self._runner.resume(job)
+            raise
         self._runner.resume(job)
 
     def _job(self, row: JobRow) -> Job:
@@ -132,19 +143,45 @@ class SecondLook:
         self._upstream = upstream
         self._governor = governor
         self._looked: dict[str, int] = {}
+        self._vain: dict[str, int] = {}  # jobs asked about in vain, and in which order
+        self._asked = 0
 
     async def look(self) -> int:
-        """Ask for every LOST task whose turn it is; how many jobs were taken up again."""
+        """Ask for every LOST task whose turn it is; how many jobs were taken up again.
+
+        A look that brought no answer is none: it is repeated, after those of all others. A round
+        ends early where the vendor answers nothing. Raises: LedgerUnavailable.
+        """
         wall = self._clock.wall()
-        rows = await self._store.lost(wall - _LOOKS[-1] - 3_600)
-        self._looked = {row.job_id: self._looked.get(row.job_id, 0) for row in rows}
-        revived = 0
-        for row in rows:
-            looks = sum(wall - (row.ended_at or wall) >= age for age in _LOOKS)
-            if looks > self._looked[row.job_id]:
+        silent = revived = 0
+        for row, looks in self._due(await self._store.lost(wall - _LOOKS[-1] - 3_600), wall):
+            self._asked += 1
+            self._vain[row.job_id] = self._asked  # until it was not
+            try:
                 revived += await self.look_at(row)
-                self._looked[row.job_id] = looks
+            except StatusUnavailable:
+                silent += 1
+                if silent == _SILENT:
+                    break
+                continue
+            except LedgerUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one job's fault must not cost the others
+                self._journal.announce(ChoreFailed(chore="look", error=error))
+                continue
+            silent = 0
+            del self._vain[row.job_id]
+            self._looked[row.job_id] = looks
         return revived
+
+    def _due(self, rows: Sequence[JobRow], wall: float) -> list[tuple[JobRow, int]]:
+        """Those whose turn it is, with how many looks they then had: who was asked in vain last."""
+        self._looked = {row.job_id: self._looked.get(row.job_id, 0) for row in rows}
+        self._vain = {name: turn for name, turn in self._vain.items() if name in self._looked}
+        ages = ((row, wall - (row.ended_at or wall)) for row in rows)
+        looks = [(row, sum(age >= one for one in _LOOKS)) for row, age in ages]
+        due = [(row, number) for row, number in looks if number > self._looked[row.job_id]]
+        return sorted(due, key=lambda one: self._vain.get(one[0].job_id, 0))
 
     async def look_at(self, row: JobRow) -> bool:
         """Ask for a job's LOST tasks; whether it was taken up again.

@@ -95,7 +95,7 @@ def _task(row: JobRow, task: TaskRow, shelf: Shelf, now: float, wall: float) -> 
         about(row.key_name, row.plan, spec),
         now,
         task.state,
-        charge_of(task.state, task.reserved, task.charged),
+        charge_of(task),
     )
     live = LiveTask(entry, spec, upstream_id=task.upstream_id)
     if task.accepted_at is not None:

@@ -32,7 +32,6 @@ from gateway.state.rates import Rates
 from gateway.translate.money import micro_dollars
 
 KEPT_DAYS = 62
-_PERHAPS = frozenset({State.UNCERTAIN, State.LOST})
 _NOT_BOUGHT = frozenset({State.DROPPED, State.REFUSED})
 
 
@@ -226,7 +225,7 @@ class Accounts:
             if task.day is not None and task.state not in _NOT_BOUGHT:
                 charge = task.reserved if task.charged is None else task.charged
                 part = _Part(job.plan.tasks[task.place].n, charge, task.day)
-                part.perhaps = task.state in _PERHAPS
+                part.perhaps = task.create_lost
                 held.parts[task.task_id] = part
                 if task.state not in FINAL:
                     self._enter(held, part)

@@ -93,7 +93,9 @@ class TaskRow:
 
     ``upstream_id`` is known once the vendor accepted it, and so is ``accepted_at``. ``day``
     (since the epoch, UTC) is the one it counts for in its key's books, ``reserved`` what it was to
-    cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought.
+    cost and ``charged`` what it did, in micro-dollars: 0 if nothing was bought. ``create_lost``
+    says that the answer to a create of it was lost once: that one may be paid, whatever came since;
+    ``not_found`` that it was LOST once, and taken for paid then.
     """
 
     task_id: str
@@ -105,6 +107,8 @@ class TaskRow:
     day: int | None = None
     reserved: int = 0
     charged: int | None = None
+    create_lost: bool = False
+    not_found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ class JobRow:
 class Unclaimed:
     """A job that is over, whose pictures nobody has had, and which are no longer kept.
 
-    ``tokens`` are those that were never fetched, of pictures that cost so many micro-dollars.
+    ``tokens`` are those that were never fetched; ``cost`` is their share of what their tasks cost,
+    in micro-dollars, without what was told before as bought for nobody (``shares.py``).
     """
 
     job_id: str

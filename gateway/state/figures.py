@@ -13,7 +13,9 @@ import sqlite3
 from pathlib import Path
 
 from gateway.events import State
+from gateway.state import shares
 from gateway.state.base import LedgerFigures, Unclaimed
+from gateway.state.shares import Pictures
 
 AT_ONCE = 100
 
@@ -39,10 +41,22 @@ _UNCLAIMED = """
     WHERE unclaimed_until IS NOT NULL AND unclaimed_until <= ? AND delivered_at IS NULL
     ORDER BY unclaimed_until LIMIT ?
 """
-_PICTURES = """
-    SELECT task_id, token, fetched_at IS NULL, coalesce(charged, reserved)
-    FROM pictures JOIN tasks USING (task_id)
-    WHERE pictures.job_id = ? AND NOT replaced ORDER BY tasks.place, pictures.place
+_TOKENS = """
+    SELECT token FROM pictures JOIN tasks USING (task_id)
+    WHERE pictures.job_id = ? AND NOT replaced AND fetched_at IS NULL
+    ORDER BY tasks.place, pictures.place
+"""
+# What a task was to make, that were kept, and of these nobody's; a plan may not be readable.
+_SHARES = """
+    SELECT coalesce(charged, reserved), state = 'failed', reserved * EXISTS (
+        SELECT 1 FROM story WHERE story.job_id = tasks.job_id
+        AND story.task_id = tasks.task_id AND name = 'not_found'
+    ), coalesce(
+        CASE WHEN json_valid(plan) THEN json_extract(plan, '$.tasks[' || tasks.place || '].n') END,
+        0
+    ), count(*), sum(fetched_at IS NULL)
+    FROM pictures JOIN tasks USING (task_id) JOIN jobs ON jobs.job_id = pictures.job_id
+    WHERE pictures.job_id = ? AND NOT replaced GROUP BY tasks.task_id
 """
 
 
@@ -72,12 +86,11 @@ def unclaimed(connection: sqlite3.Connection, now: float) -> tuple[Unclaimed, ..
 
 
 def _unclaimed(connection: sqlite3.Connection, job_id: str, key_name: str) -> Unclaimed:
-    pictures = connection.execute(_PICTURES, (job_id,)).fetchall()
-    tokens = tuple(token for _, token, nobodys, _ in pictures if nobodys)
-    cost = 0
-    for task_id, amount in {(task_id, amount) for task_id, _, _, amount in pictures}:
-        own = [nobodys for one, _, nobodys, _ in pictures if one == task_id]
-        cost += amount * sum(own) // len(own)
+    tokens = tuple(token for (token,) in connection.execute(_TOKENS, (job_id,)))
+    cost = sum(
+        shares.unclaimed(amount, Pictures(*numbers), failed=bool(failed), lost=lost)
+        for amount, failed, lost, *numbers in connection.execute(_SHARES, (job_id,))
+    )
     return Unclaimed(job_id, key_name, tokens, cost)
 
 

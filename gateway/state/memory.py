@@ -12,11 +12,13 @@ from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.events import (
     Created,
+    CreateLost,
     Found,
     JobClaimed,
     JobDelivered,
     JobEnded,
     JobEvent,
+    NotFound,
     State,
     Succeeded,
     TaskEvent,
@@ -36,6 +38,7 @@ from gateway.state.base import (
 )
 from gateway.state.books import Change
 from gateway.state.census import Census
+from gateway.state.shares import Pictures, unclaimed
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
@@ -304,10 +307,13 @@ class MemoryStore:
     def _lost(self, row: JobRow) -> Unclaimed:
         nobodys, cost = self._nobodys(row), 0
         for task in row.tasks:
-            own = sum(picture.task_id == task.task_id for picture in row.pictures)
-            lost = sum(picture.task_id == task.task_id for picture in nobodys)
+            kept = sum(picture.task_id == task.task_id for picture in row.pictures)
+            dead = sum(picture.task_id == task.task_id for picture in nobodys)
             amount = task.reserved if task.charged is None else task.charged
-            cost += amount * lost // own if own else 0
+            pictures = Pictures(row.plan.tasks[task.place].n, kept, dead)
+            failed = task.state is State.FAILED
+            lost = task.reserved if task.not_found else 0
+            cost += unclaimed(amount, pictures, failed=failed, lost=lost) if dead else 0
         return Unclaimed(row.job_id, row.key_name, tuple(one.token for one in nobodys), cost)
 
     def _add_pictures(self, kept: _Kept, pictures: Iterable[PictureRow]) -> list[PictureRow]:
@@ -348,6 +354,10 @@ def _after(task: TaskRow, event: TaskEvent, state: State, change: Change | None)
     if change is not None:
         task = replace(task, charged=change.charged)
     match event:
+        case CreateLost():
+            return replace(task, state=state, create_lost=True)
+        case NotFound():
+            return replace(task, state=state, not_found=True)
         case Created() | Found():
             return replace(task, state=state, upstream_id=event.upstream_id, accepted_at=event.at)
         case Succeeded() | TaskFailed():

@@ -8,8 +8,9 @@ one moment.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.errors import LedgerUnavailable
@@ -68,6 +69,10 @@ _JOB = """
 _TASKS = """
     SELECT task_id, place, state, upstream_id, accepted_at, cost_usd, day, reserved, charged
     FROM tasks WHERE job_id = ? AND NOT replaced ORDER BY place
+"""
+_PAST = """
+    SELECT DISTINCT name, task_id FROM story
+    WHERE job_id = ? AND name IN ('create_lost', 'not_found')
 """
 _PICTURES = """
     SELECT token, task_id, pictures.place, format, width, height, size, expires_at, notes
@@ -171,12 +176,13 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     (found,) = connection.execute(_JOB, (number,))
     job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up = found[:8]
     links, ended_at, failure, delivered_at = found[8:]
+    past = set(connection.execute(_PAST, (job_id,)))
     return JobRow(
         job_id,
         key_name,
         created_at,
         codec.plan_of(plan),
-        tuple(_task(one) for one in connection.execute(_TASKS, (job_id,))),
+        tuple(_task(one, past) for one in connection.execute(_TASKS, (job_id,))),
         fingerprint=fingerprint,
         idempotency_key=idempotency_key,
         seconds=seconds,
@@ -189,9 +195,12 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     )
 
 
-def _task(found: tuple[Any, ...]) -> TaskRow:
+def _task(found: tuple[Any, ...], past: Container[tuple[str, str]]) -> TaskRow:
+    """A task; its ``past`` are events that happened to it, with its id."""
     task_id, place, state, *others = found
-    return TaskRow(task_id, place, State(state), *others)
+    row = TaskRow(task_id, place, State(state), *others)
+    create_lost, not_found = (("create_lost", task_id) in past, ("not_found", task_id) in past)
+    return replace(row, create_lost=create_lost, not_found=not_found)
 
 
 def _picture(

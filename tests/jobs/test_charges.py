@@ -1,6 +1,8 @@
 """What each step settles of a task's cost, and that the keys' books say the same."""
 
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from gateway.events import (
     CreateSent,
     Dropped,
     Found,
+    JobEnded,
     LinkDead,
     NotFound,
     NotSent,
@@ -32,10 +35,12 @@ from gateway.jobs.charges import Charge, charge_of
 from gateway.jobs.journal import Stamp
 from gateway.jobs.machine import TABLE, step
 from gateway.state.accounts import Accounts
-from gateway.state.base import NO_LIMITS
+from gateway.state.base import NO_LIMITS, JobRow, PictureRow, TaskRow
+from gateway.state.memory import MemoryStore
 from tests.clocks import FakeClock
-from tests.state.rows import a_job
+from tests.state.rows import a_job, a_picture
 
+T = TypeVar("T")
 RESERVED = 40_000
 WHO = Stamp(job_id="j", task_id="t", at=1.0)
 
@@ -56,6 +61,27 @@ OTHERS = (
     Polled(**WHO, word="w", progress=None),
     PollFailed(**WHO, reason="r"),
 )
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What a call of a store in memory gives: it never waits."""
+    with pytest.raises(StopIteration) as end:
+        work.send(None)
+    given: T = end.value.value
+    return given
+
+
+def a_wish_for(wanted: int) -> JobRow:
+    """A job of one task of so many pictures, for which as much as always is set aside."""
+    job = a_job("j", "t")
+    spec = replace(job.plan.tasks[0], n=wanted)
+    plan, task = replace(job.plan, tasks=(spec,)), replace(job.tasks[0], reserved=RESERVED)
+    return replace(job, plan=plan, tasks=(task,))
+
+
+def a_task(state: State, **known: Any) -> TaskRow:
+    """A task as another process left it."""
+    return TaskRow("t", 0, state, reserved=RESERVED, **known)
 
 
 def made(cost_usd: str | None) -> Succeeded:
@@ -138,19 +164,27 @@ def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
         (State.COLLECTING, 70_000, 70_000),
         (State.DONE, 70_000, 70_000),
         (State.LOST, None, RESERVED),
+        (State.FAILED, None, RESERVED),
         (State.DROPPED, 0, 0),
     ],
 )
 def test_what_another_process_had_settled_is_not_told_again(
     state: State, charged: int | None, cost: int
 ) -> None:
-    charge = charge_of(state, RESERVED, charged)
+    charge = charge_of(a_task(state, charged=charged))
     assert (charge.cost, charge.charged) == (cost, cost)
 
 
 def test_a_lost_task_of_another_process_is_perhaps_paid() -> None:
-    charge = charge_of(State.UNCERTAIN, RESERVED, None)
+    charge = charge_of(a_task(State.UNCERTAIN, create_lost=True))
     assert [charge.step(AGAIN, State.INTENT), charge.step(DROPPED, State.DROPPED)] == [0, RESERVED]
+
+
+def test_so_is_one_that_another_process_was_about_to_create_again() -> None:
+    charge = charge_of(a_task(State.INTENT, create_lost=True))
+    assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == RESERVED
+    charge = charge_of(a_task(State.INTENT))
+    assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == 0
 
 
 @pytest.mark.parametrize(
@@ -182,8 +216,83 @@ def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wast
     assert total == wasted
 
 
-def test_what_another_process_had_lost_is_not_wasted_again() -> None:
-    charge = charge_of(State.LOST, RESERVED, None)
-    charge.step(FOUND, State.RUNNING)
-    charge.step(gave_up(None), State.FAILED)
-    assert charge.waste(gave_up(None)) == 0
+@pytest.mark.parametrize(
+    ("events", "kept", "wasted"),
+    [
+        ((SENT, CREATED, made("0.1")), 0, 100_000),
+        ((SENT, CREATED, made("0.1")), 3, 25_000),
+        ((SENT, CREATED, made("0.000001")), 1, 0),
+        # It was told as lost with more than what is missing comes to now.
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), 3, RESERVED),
+        ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), 1, 75_000),
+    ],
+)
+def test_of_a_task_whose_pictures_were_kept_in_part_the_others_share_is_wasted(
+    events: tuple[TaskEvent, ...], kept: int, wasted: int
+) -> None:
+    charge, state, total = Charge(RESERVED), State.INTENT, 0
+    for event in events:
+        state = step(state, event)
+        charge.step(event, state)
+        total += charge.waste(event)
+    assert charge.step(DEAD, State.FAILED) == 0
+    assert total + charge.waste(DEAD, kept, 4) == wasted == charge.unserved
+
+
+@pytest.mark.parametrize("state", [State.LOST, State.RUNNING])
+def test_what_another_process_had_lost_is_not_told_again(state: State) -> None:
+    """Found by this process, or by the one before."""
+    charge = charge_of(a_task(state, create_lost=True, not_found=True))
+    assert (charge.cost, charge.spent, charge.unserved) == (RESERVED, 0, RESERVED)
+    assert charge.step(gave_up(None), State.FAILED) == charge.waste(gave_up(None)) == 0
+
+
+def test_of_what_another_process_had_lost_and_found_the_rest_is_told() -> None:
+    charge = charge_of(a_task(State.COLLECTING, charged=10_000, not_found=True))
+    assert (charge.cost, charge.charged, charge.waste(DEAD)) == (10_000, RESERVED, 0)
+    charge = charge_of(a_task(State.RUNNING, not_found=True))
+    assert charge.step(made("0.1"), State.COLLECTING) == 60_000
+    charge = charge_of(a_task(State.COLLECTING, charged=100_000, not_found=True))
+    assert (charge.step(DEAD, State.FAILED), charge.waste(DEAD)) == (0, 60_000)
+
+
+@given(
+    choices=st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=12),
+    wanted=st.integers(1, 4),
+    missing=st.integers(0, 4),
+    fetched=st.integers(0, 4),
+)
+def test_whoever_goes_on_with_a_task_tells_what_one_process_would_and_no_loss_twice(
+    choices: list[tuple[int, bool]], wanted: int, missing: int, fetched: int
+) -> None:
+    """Processes end after some of the steps: the next one has the ledger's row alone."""
+    store, state = MemoryStore(FakeClock()), State.INTENT
+    at_once(store.add_job(a_wish_for(wanted)))
+    tokens = [f"p{place}" for place in range(max(0, wanted - missing))]
+    pictures = [replace(a_picture(one, "t", n), expires_at=9.0) for n, one in enumerate(tokens)]
+    kept: list[PictureRow] = []
+    one = Charge(RESERVED)
+    many = replace(one)
+    for choice, ends in choices:
+        legal = [event for event in EVENTS if type(event) in TABLE[state]]
+        if not legal:
+            break
+        event = legal[choice % len(legal)]
+        state = step(state, event)
+        kept = pictures if isinstance(event, Collected | LinkDead) else []
+        at_once(store.record(event, state, kept))
+        assert many.step(event, state) == one.step(event, state)
+        assert many.waste(event, len(kept), wanted) == one.waste(event, len(kept), wanted)
+        assert one.unserved <= one.charged
+        if ends:
+            (row,) = at_once(store.unfinished())
+            many = charge_of(row.tasks[0])
+        if TABLE[state]:
+            assert replace(many, earlier=0) == one
+    for token in tokens[:fetched]:
+        at_once(store.fetched(token, 5.0))
+    at_once(store.remark(JobEnded(job_id="j", at=6.0)))
+    dead = sum(each.cost for each in at_once(store.unclaimed()))
+    assert one.unserved + dead <= one.charged
+    if kept and not fetched and (state is State.FAILED or len(kept) == wanted):
+        assert one.unserved + dead > one.cost - 2  # two shares, rounded down

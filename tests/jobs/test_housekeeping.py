@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import LedgerUnavailable
-from gateway.events import JobClaimed
+from gateway.events import JobClaimed, Stepped
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.memory import Memory
 from gateway.notices import ChoreFailed, PurchaseUnclaimed
@@ -72,6 +72,19 @@ async def test_pictures_that_nobody_came_for_are_told_once_when_they_are_gone(
         assert len(house.shelf) == 0
         await house.clock.advance(DAY)
         assert len(told(house)) == 1
+
+
+async def test_of_a_task_that_failed_in_part_every_picture_is_one_loss(house: House) -> None:
+    job = await house.runner.start(house.wish(a_plan(4)))
+    house.fetcher.dead = {f"https://files/{job.tasks[0].entry.task_id}/2": 9}
+    await house.finished(job)
+    house.board.leave(job.job_id)
+    steps = [fact for fact in house.facts if isinstance(fact, Stepped)]
+    assert sum(one.charged for one in steps) == TOLD
+    assert sum(one.unserved for one in steps) == TOLD // 4
+    async with kept_up(house):
+        await house.clock.advance(DAY + 600.0)
+    assert [(one.images, one.cost) for one in told(house)] == [(3, TOLD * 3 // 4)]
 
 
 async def test_what_was_delivered_fetched_or_claimed_is_not_told(house: House) -> None:

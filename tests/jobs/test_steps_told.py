@@ -188,6 +188,52 @@ async def test_a_create_that_another_process_was_sending_is_told_with_its_price(
         assert told(heir)[1].seconds == pytest.approx(90.0, abs=1.0)
 
 
+@pytest.mark.parametrize(
+    ("failure", "rest"),
+    [
+        (None, [("Succeeded", TOLD - PRICE, TOLD), ("Collected", 0, TOLD)]),
+        (TaskFailed("no"), [("TaskFailed", 0, PRICE)]),
+    ],
+)
+async def test_of_a_task_that_another_process_had_lost_and_found_only_the_rest_is_told(
+    house: House, tmp_path: Path, failure: TaskFailed | None, rest: list[tuple[str, int, int]]
+) -> None:
+    house.vendor.seconds, house.vendor.failure = 1_000.0, failure
+    house.vendor.creates = [base.CreateLost("reset")]
+    house.vendor.statuses = [base.TaskUnknown("404")] * 20
+    await house.finished(await begun(house))
+    house.vendor.statuses.clear()
+    (lost,) = await house.store.lost(0.0)
+    assert await house.clock.drive(house.look.look_at(lost))
+    assert [one.unserved for one in told(house)] == [0, 0, PRICE, 0]
+    dies(house)
+    async with House(tmp_path, before=house) as heir:
+        assert await heir.recovery.recover() == 1
+        await over(heir)
+        assert bill(heir) == rest
+        assert {one.unserved for one in told(heir)} == {0}
+
+
+async def test_what_another_process_was_to_create_again_is_told_as_spent_when_it_is_dropped(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, durable=True, on_unknown="recreate") as house:
+        house.vendor.creates = [base.CreateLost("reset")]
+        house.vendor.statuses = [base.TaskUnknown("404")] * 20
+        job = await begun(house)
+        await house.clock.until(lambda: house.names()[-1:] == ["CreateLost"])
+        house.governor.submits.pause(150.0)
+        await house.clock.until(lambda: house.names()[-1:] == ["RecreateAllowed"])
+        dies(house)
+        async with House(tmp_path, before=house) as heir:
+            assert await heir.recovery.recover() == 0
+            assert bill(heir) == [("Dropped", PRICE, PRICE)]
+            assert [one.unserved for one in told(heir)] == [PRICE]
+            row = await heir.store.job(job.job_id)
+            assert row is not None
+            assert row.tasks[0].charged is None
+
+
 async def test_of_a_job_that_is_taken_up_for_a_new_request_only_the_rest_is_told(
     house: House,
 ) -> None:

@@ -30,6 +30,7 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
+    "gateway.jobs.recovery:SecondLook.look": "one job's fault must not cost the others their look",
     "gateway.jobs.runner:Runner._work": "a job always ends, and its caller hears how",
     "gateway.jobs.runner:Runner._serve": "one task's fault leaves its paid siblings running",
     "gateway.reload:Reloader._reload": "no fault in reading may end what is served, or the watch",

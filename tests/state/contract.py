@@ -23,6 +23,7 @@ from gateway.events import (
     JobSuspended,
     LinkDead,
     NotFound,
+    RecreateAllowed,
     Refused,
     State,
     Succeeded,
@@ -42,13 +43,13 @@ async def failed(store: Store, job: str, task: str, upstream_id: str) -> None:
     await tell(store, TaskFailed(job_id=job, task_id=task, at=3.0, reason="r"))
 
 
+def create_lost(job: str, task: str) -> CreateLost:
+    return CreateLost(job_id=job, task_id=task, at=2.0, reason="r")
+
+
 async def lost(store: Store, job: str, task: str) -> None:
-    await tell(
-        store,
-        sent(job, task),
-        CreateLost(job_id=job, task_id=task, at=2.0, reason="r"),
-        NotFound(job_id=job, task_id=task, at=90.0),
-    )
+    not_found = NotFound(job_id=job, task_id=task, at=90.0)
+    await tell(store, sent(job, task), create_lost(job, task), not_found)
 
 
 async def end(store: Store, job: str, at: float = 10.0, failure: Failure | None = None) -> None:
@@ -107,7 +108,28 @@ class StoreContract:
         await tell(memory, Found(job_id="j", task_id="t", at=100.0, upstream_id="v"))
         job = await memory.job("v")
         assert job is not None
-        assert job.tasks == (TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY),)
+        (task,) = job.tasks
+        running = TaskRow("t", 0, State.RUNNING, "v", 100.0, day=TODAY)
+        assert task == replace(running, create_lost=True, not_found=True)
+        await tell(memory, succeeded("j", "t"))
+        (job,) = await memory.unfinished()
+        assert (job.tasks[0].state, job.tasks[0].not_found) == (State.COLLECTING, True)
+
+    async def test_that_a_create_s_answer_was_lost_is_never_forgotten(self, memory: Store) -> None:
+        await memory.add_job(a_job("j", "t", "u", "v"))
+        again = RecreateAllowed(job_id="j", task_id="t", at=3.0)
+        await tell(memory, sent("j", "t"), create_lost("j", "t"), again)
+        await tell(memory, sent("j", "u"), create_lost("j", "u"))
+        (job,) = await memory.unfinished()
+        assert [(task.state, task.create_lost) for task in job.tasks] == [
+            (State.INTENT, True),
+            (State.UNCERTAIN, True),
+            (State.INTENT, False),
+        ]
+        await tell(memory, sent("j", "t"), created("j", "t", "w"))
+        assert await memory.job("w") == await memory.job("j")
+        (job,) = await memory.unfinished()
+        assert [task.create_lost for task in job.tasks] == [True, True, False]
 
     async def test_pictures_are_in_the_order_of_the_plan(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u"))
@@ -524,6 +546,42 @@ class StoreContract:
         for token in lost.tokens:
             await memory.fetched(token, 12.0)
         assert await memory.unclaimed() == ()
+
+    @pytest.mark.parametrize(
+        ("ends", "found_late", "fetched", "cost"),
+        [
+            # One of four could not be fetched, which was told then.
+            (State.FAILED, False, 0, 75_000),
+            (State.FAILED, False, 2, 25_000),
+            (State.DONE, False, 0, 75_000),
+            # 40,000 were set aside for it, and told when it was lost.
+            (State.DONE, True, 0, 35_000),
+            (State.DONE, True, 2, 0),
+            (State.FAILED, True, 0, 60_000),
+        ],
+    )
+    async def test_what_died_unseen_is_told_by_its_share_and_without_what_was_told_before(
+        self, memory: Store, ends: State, fetched: int, cost: int, *, found_late: bool
+    ) -> None:
+        job = a_job("j", "t")
+        spec = replace(job.plan.tasks[0], n=4)
+        plan, task = replace(job.plan, tasks=(spec,)), replace(job.tasks[0], reserved=40_000)
+        await memory.add_job(replace(job, plan=plan, tasks=(task,)))
+        if found_late:
+            await lost(memory, "j", "t")
+            await tell(memory, Found(job_id="j", task_id="t", at=100.0, upstream_id="v"))
+        else:
+            await bought(memory, "j", "t", "v")
+        await tell(memory, succeeded("j", "t", 4))
+        pictures = [replace(a_picture(f"p{n}", "t", n), expires_at=9.0) for n in range(3)]
+        dead = LinkDead(job_id="j", task_id="t", at=4.0, reason="r")
+        kept = Collected(job_id="j", task_id="t", at=4.0, images=3, size=2)
+        await memory.record(dead if ends is State.FAILED else kept, ends, pictures)
+        for number in range(fetched):
+            await memory.fetched(f"p{number}", 5.0)
+        await end(memory, "j")
+        tokens = tuple(f"p{number}" for number in range(fetched, 3))
+        assert await memory.unclaimed() == (Unclaimed("j", "studio", tokens, cost),)
 
     async def test_nothing_is_nobodys_of_a_job_without_pictures(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t"))

@@ -8,12 +8,20 @@ import pytest
 from gateway import failpoints
 from gateway.config.sections import Limits
 from gateway.errors import LedgerUnavailable
-from gateway.events import CreateLost, JobEnded, RecreateAllowed, State
+from gateway.events import (
+    CreateLost,
+    Found,
+    JobEnded,
+    NotFound,
+    RecreateAllowed,
+    Refused,
+    State,
+)
 from gateway.state import schema
 from gateway.state.base import JobRow, TaskRow
 from gateway.state.sqlite import SqliteStore
 from tests.state import version_one
-from tests.state.accounting import ALL, EACH, bought, dropped, priced, succeeded, used
+from tests.state.accounting import ALL, EACH, bought, charges, dropped, priced, succeeded, used
 from tests.state.audits import sums_in_books, sums_of_rows, told
 from tests.state.rows import TODAY, Ledger, a_job, a_plan, sent, tell
 
@@ -59,6 +67,49 @@ async def test_counts_money_and_debts_are_what_they_were(
     assert await used(store) == (3, 2, 0, 2, 80_000)
     store = await again(ledger, store)
     assert await used(store) == (3, 2, 0, 2, 80_000)
+    await store.close()
+    assert agree(ledger)
+
+
+async def test_a_create_that_may_be_paid_is_given_back_by_no_later_process(
+    ledger: Ledger, store: SqliteStore
+) -> None:
+    await store.add_job(priced("j", "t", "u", "v"), limits=ALL)
+    for task in ("t", "u"):
+        lost = CreateLost(job_id="j", task_id=task, at=2.0, reason="r")
+        await tell(store, sent("j", task), lost)
+        await tell(store, RecreateAllowed(job_id="j", task_id=task, at=3.0))
+    store = await again(ledger, store)
+    before = await used(store)
+    refused = Refused(job_id="j", task_id="u", at=4.0, reason="r")
+    await tell(store, dropped("j", "t"), sent("j", "u"), refused, dropped("j", "v"))
+    await store.remark(JobEnded(job_id="j", at=9.0))
+    assert await used(store) == (*before[:2], 0, 2, 2 * EACH)
+    assert await charges(store, "j") == [None, None, 0]
+    store = await again(ledger, store)
+    assert (await used(store))[3:] == (2, 2 * EACH)
+    await store.close()
+    assert agree(ledger)
+
+
+async def test_what_was_lost_and_is_found_costs_its_bill_once_whoever_asks(
+    ledger: Ledger, store: SqliteStore
+) -> None:
+    await store.add_job(priced("j", "t"), limits=ALL)
+    lost = CreateLost(job_id="j", task_id="t", at=2.0, reason="r")
+    await tell(store, sent("j", "t"), lost, NotFound(job_id="j", task_id="t", at=3.0))
+    await store.remark(JobEnded(job_id="j", at=4.0))
+    row = await store.job("j")
+    assert row is not None
+    await store.reopen(row)
+    await tell(store, Found(job_id="j", task_id="t", at=5.0, upstream_id="v"))
+    assert (await used(store))[2:] == (1, 1, EACH)
+    store = await again(ledger, store)
+    assert (await used(store))[2:] == (1, 1, EACH)
+    await tell(store, succeeded("j", "t", "0.07"))
+    assert (await used(store))[2:] == (1, 1, 70_000)
+    store = await again(ledger, store)
+    assert (await used(store))[2:] == (1, 1, 70_000)
     await store.close()
     assert agree(ledger)
 

@@ -52,7 +52,8 @@ async def test_nothing_is_counted_by_a_look_at_every_row(
     await add_done(store, "j", "t")
     questions = [
         *(figures._BY_STATE.format(some) for some in (figures._OPEN, figures._IN_VAIN)),
-        *(figures._ALL, figures._KEPT, figures._UNCERTAIN, figures._UNCLAIMED, figures._PICTURES),
+        *(figures._ALL, figures._KEPT, figures._UNCERTAIN, figures._UNCLAIMED),
+        *(figures._TOKENS, figures._SHARES),
     ]
     plans = {}
     with contextlib.closing(sqlite3.connect(ledger.path)) as connection:
@@ -78,6 +79,16 @@ async def test_what_is_nobodys_is_told_some_at_a_time(
     assert [one.job_id for one in first] == ["j0", "j1"]
     await store.write_off([one.job_id for one in first])
     assert [one.job_id for one in await store.unclaimed()] == ["j2"]
+
+
+async def test_a_plan_that_cannot_be_read_hides_no_picture(
+    ledger: Ledger, store: SqliteStore
+) -> None:
+    await add_done(store, "j", "t", dies=9.0)
+    await store.remark(JobEnded(job_id="j", at=10.0))
+    with contextlib.closing(sqlite3.connect(ledger.path)) as connection, connection:
+        connection.execute("UPDATE jobs SET plan = 'spoiled'")
+    assert [(one.tokens, one.cost) for one in await store.unclaimed()] == [(("p_t",), 100_000)]
 
 
 async def test_what_nobody_had_is_known_to_the_next_process_and_told_once(
