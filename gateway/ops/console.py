@@ -170,6 +170,9 @@ class Console:
     # Coming and going
 
     async def _login_page(self, request: Request) -> Response:
+        misdirected = self._misdirected(request)
+        if misdirected is not None:
+            return misdirected
         if not self._guard.has_token or self._guard.visitor(request) is not None:
             return redirect()
         return self._asks_for_token()
@@ -182,14 +185,17 @@ class Console:
         return HTMLResponse(html, status, headers={**PAGE_HEADERS, **(headers or {})})
 
     async def _login(self, request: Request) -> Response:
+        misdirected = self._misdirected(request)
+        if misdirected is not None:
+            return misdirected
+        if not self._guard.has_token:
+            return redirect()
         form = await read_fields(request)
         if isinstance(form, Response):
             return form
         forgery = self._guard.forgery(request, form, self._guard.door_csrf)
         if forgery is not None:
             return self._asks_for_token(forgery.capitalize(), HTTPStatus.FORBIDDEN)
-        if not self._guard.has_token:
-            return redirect()
         found = self._guard.sign_in(request, form.get("token", ""))
         if isinstance(found, str):
             return redirect({"set-cookie": set_cookie(request, found)})
@@ -267,10 +273,20 @@ class Console:
             return said(HTTPStatus.FORBIDDEN, forgery)
         return await act(request, found, form)
 
+    def _misdirected(self, request: Request) -> Response | None:
+        """What is said to who asks under a name that is not ours: no page, and nothing of one.
+
+        Whoever has pointed that name at us may read it.
+        """
+        if not self._guard.is_misdirected(request):
+            return None
+        why = "without ops.token the console is for this machine's own names and addresses"
+        return said(HTTPStatus.FORBIDDEN, why)
+
     def _admitted(self, request: Request) -> Visitor | Response:
-        if self._guard.is_misdirected(request):
-            why = "without ops.token the console is for this machine's own names and addresses"
-            return said(HTTPStatus.FORBIDDEN, why)
+        misdirected = self._misdirected(request)
+        if misdirected is not None:
+            return misdirected
         visitor = self._guard.visitor(request)
         if visitor is not None:
             return visitor

@@ -30,6 +30,22 @@ async def test_without_a_token_other_names_are_refused(host: str, path: str) -> 
         assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+async def test_without_a_token_the_door_tells_other_names_nothing(kind: str) -> None:
+    stage = Stage()
+    async with browsing(stage, "evil.example:9464") as browser:
+        headers = {"origin": "http://evil.example:9464", "content-type": kind}
+        answers = [
+            await browser.client.get("/login"),
+            await browser.client.post("/login", headers=headers, content=b"csrf=x&token=y"),
+            await browser.client.post("/login", content=b"csrf=x&token=y"),
+        ]
+    for answer in answers:
+        assert answer.status_code == 403
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert stage.guard.door_csrf not in answer.text + str(answer.headers)
+
+
 async def test_the_configured_host_is_a_name_of_this_machine() -> None:
     stage = Stage(host="Gateway.internal")
     async with browsing(stage, "gateway.internal:9464") as browser:
