@@ -30,16 +30,26 @@ from gateway.ops.acts import DrainAsked, PictureTried
 from gateway.ops.assets import Assets
 from gateway.ops.bars import Value
 from gateway.ops.feed import Feed, Shared
-from gateway.ops.guard import Guard, Refusal, Visitor, set_cookie
+from gateway.ops.guard import Guard, Refusal, Visitor, carries, is_from_our_site, set_cookie
 from gateway.ops.playground import Playground, Playing, Unusable, read_form
 from gateway.ops.recent import Recent
-from gateway.ops.replies import NO_STORE, PAGE_HEADERS, bare, read_fields, redirect, said
+from gateway.ops.replies import (
+    NO_STORE,
+    PAGE_HEADERS,
+    PROMPT_FORM,
+    SMALL_FORM,
+    bare,
+    read_fields,
+    redirect,
+    said,
+)
 from gateway.ops.snapshot import KeyView, Snapshot
 from gateway.ops.templates import templates
 
 _PAUSE, _KEYS_PAUSE = 1.0, 5.0
 _FONT = "NotoSansCJKsc-subset.woff2"
 _DRAIN = "drain"
+_OUTDATED = "this page is out of date: load it again"
 
 Looked = Callable[[Request, Visitor], Awaitable[ASGIApp]]
 Acted = Callable[[Request, Visitor, Mapping[str, str]], Awaitable[ASGIApp]]
@@ -90,8 +100,8 @@ class Console:
         def looked(look: Looked) -> ASGIApp:
             return _Endpoint(partial(self._looked, look))
 
-        def acted(act: Acted) -> ASGIApp:
-            return _Endpoint(partial(self._acted, act))
+        def acted(act: Acted, most: int = SMALL_FORM) -> ASGIApp:
+            return _Endpoint(partial(self._acted, act, most))
 
         routes: list[BaseRoute] = [
             Route("/", looked(self._page), methods=["GET"]),
@@ -104,7 +114,7 @@ class Console:
         ]
         if self._playground is not None:
             routes += [
-                Route("/playground", acted(self._play), methods=["POST"]),
+                Route("/playground", acted(self._play, PROMPT_FORM), methods=["POST"]),
                 Route("/playground/price", looked(self._price), methods=["GET"]),
                 Route("/playground/pictures/{file}", looked(self._picture), methods=["GET"]),
             ]
@@ -185,26 +195,25 @@ class Console:
         return HTMLResponse(html, status, headers={**PAGE_HEADERS, **(headers or {})})
 
     async def _login(self, request: Request) -> Response:
-        misdirected = self._misdirected(request)
-        if misdirected is not None:
-            return misdirected
+        stray = self._stray(request)
+        if stray is not None:
+            return stray
         if not self._guard.has_token:
             return redirect()
-        form = await read_fields(request)
+        form = await read_fields(request, SMALL_FORM, self._clock)
         if isinstance(form, Response):
             return form
-        forgery = self._guard.forgery(request, form, self._guard.door_csrf)
-        if forgery is not None:
-            return self._asks_for_token(forgery.capitalize(), HTTPStatus.FORBIDDEN)
+        if not carries(form, self._guard.door_csrf):
+            return self._asks_for_token(_OUTDATED.capitalize(), HTTPStatus.FORBIDDEN)
         found = self._guard.sign_in(request, form.get("token", ""))
         if isinstance(found, str):
             return redirect({"set-cookie": set_cookie(request, found)})
-        if found.wait is None:
-            return self._asks_for_token(found.why, HTTPStatus.UNAUTHORIZED)
         return self._turned_away(found)
 
     def _turned_away(self, refusal: Refusal) -> Response:
-        seconds = max(1, math.ceil(refusal.wait or 0))
+        if refusal.wait is None:
+            return self._asks_for_token(refusal.why, HTTPStatus.UNAUTHORIZED)
+        seconds = max(1, math.ceil(refusal.wait))
         why = f"{refusal.why} Wait {seconds} s."
         after = {"retry-after": str(seconds)}
         return self._asks_for_token(why, HTTPStatus.TOO_MANY_REQUESTS, after)
@@ -260,18 +269,32 @@ class Console:
         found = self._admitted(request)
         return await look(request, found) if isinstance(found, Visitor) else found
 
-    async def _acted(self, act: Acted, request: Request) -> ASGIApp:
-        """Do what a form asks that comes from a page which was made for who may look."""
+    async def _acted(self, act: Acted, most: int, request: Request) -> ASGIApp:
+        """Do what a form asks that comes from a page which was made for who may look.
+
+        All that its head tells is looked at before its body, of ``most`` bytes, is read.
+        """
+        stray = self._stray(request)
+        if stray is not None:
+            return stray
         found = self._admitted(request)
         if not isinstance(found, Visitor):
             return found
-        form = await read_fields(request)
+        if found.csrf is None:
+            return said(HTTPStatus.FORBIDDEN, "the token as a bearer acts on nothing")
+        form = await read_fields(request, most, self._clock)
         if isinstance(form, Response):
             return form
-        forgery = self._guard.forgery(request, form, found.csrf)
-        if forgery is not None:
-            return said(HTTPStatus.FORBIDDEN, forgery)
+        if not carries(form, found.csrf):
+            return said(HTTPStatus.FORBIDDEN, _OUTDATED)
         return await act(request, found, form)
+
+    def _stray(self, request: Request) -> Response | None:
+        """What is said to a form that is sent under another name, or for another site's page."""
+        misdirected = self._misdirected(request)
+        if misdirected is not None or is_from_our_site(request):
+            return misdirected
+        return said(HTTPStatus.FORBIDDEN, "not from another site's page")
 
     def _misdirected(self, request: Request) -> Response | None:
         """What is said to who asks under a name that is not ours: no page, and nothing of one.

@@ -94,14 +94,6 @@ class Guard:
 
     # Acting
 
-    def forgery(self, request: Request, form: Mapping[str, str], csrf: str | None) -> str | None:
-        """Why a form is not believed to come from a page of ours; None if it is."""
-        if is_foreign(request) or "origin" not in request.headers:
-            return "not from another site's page"
-        if csrf is None or not hmac.compare_digest(form.get(CSRF, "").encode(), csrf.encode()):
-            return "this page is out of date: load it again"
-        return None
-
     def sign_in(self, request: Request, shown: str) -> str | Refusal:
         """The id of a new session for who shows the token."""
         address = request.client.host if request.client else ""
@@ -144,6 +136,16 @@ def is_foreign(request: Request) -> bool:
     except ValueError:
         return True
     return not site or site != request.headers.get("host", "").lower()
+
+
+def is_from_our_site(request: Request) -> bool:
+    """Whether a browser says, in the head, that it sends this for a page of ours."""
+    return "origin" in request.headers and not is_foreign(request)
+
+
+def carries(form: Mapping[str, str], csrf: str) -> bool:
+    """Whether a form has what stands in the page that it should come from."""
+    return hmac.compare_digest(form.get(CSRF, "").encode(), csrf.encode())
 
 
 def is_own_host(request: Request, host: str) -> bool:
