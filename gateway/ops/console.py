@@ -135,12 +135,12 @@ class Console:
     async def _page(self, _request: Request, visitor: Visitor) -> ASGIApp:
         return await self._whole_page(visitor)
 
-    async def _events(self, request: Request, _visitor: Visitor) -> ASGIApp:
+    async def _events(self, request: Request, visitor: Visitor) -> ASGIApp:
         if request.method == "HEAD":
             return Response(headers=NO_STORE, media_type="text/event-stream")
         if not self._feed.is_open:
             return said(HTTPStatus.SERVICE_UNAVAILABLE, "too many look, or the process stops")
-        return self._feed
+        return self._feed.stream(partial(self._guard.is_still_let_in, request, visitor))
 
     async def _price(self, request: Request, _visitor: Visitor) -> ASGIApp:
         playground = self._playground
@@ -183,7 +183,7 @@ class Console:
         misdirected = self._misdirected(request)
         if misdirected is not None:
             return misdirected
-        if not self._guard.has_token or self._guard.visitor(request) is not None:
+        if not self._guard.has_token or self._guard.session(request) is not None:
             return redirect()
         return self._asks_for_token()
 

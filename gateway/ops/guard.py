@@ -87,10 +87,18 @@ class Guard:
         """Who asks, if they may look."""
         if not self.has_token:
             return Visitor(self._csrf)
-        session = self.sessions.find(request.cookies.get(_cookie(request), ""))
+        session = self.session(request)
         if session is not None:
             return Visitor(session.csrf, session)
         return Visitor(None) if shows(request, self._token) else None
+
+    def session(self, request: Request) -> Session | None:
+        """The session that a request comes with, if it is still good."""
+        return self.sessions.find(request.cookies.get(_cookie(request), ""))
+
+    def is_still_let_in(self, request: Request, visitor: Visitor) -> bool:
+        """Whether who was let in with a request would be now; a token does not change."""
+        return visitor.session is None or self.session(request) is visitor.session
 
     # Acting
 

@@ -1,15 +1,16 @@
 """Who may look at the console, who may act, and what a page of another site can do: nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from starlette.requests import Request
 
 from gateway.ops.acts import DrainAsked, PictureTried, SignedIn, SignedOut, SignInRefused
 from gateway.ops.guard import TRIES, is_own_host
-from gateway.ops.sessions import LIFETIME
-from tests.ops.consoles import HOST, ORIGIN, TOKEN, Stage, browsing
+from gateway.ops.sessions import LIFETIME, MOST
+from tests.clocks import AtOnce
+from tests.ops.consoles import HOST, ORIGIN, TOKEN, Browser, Stage, browsing
 
 WISH = {"key": "studio", "model": "gpt-image-2", "size": "", "quality": "", "n": "1", "prompt": "a"}
 
@@ -158,6 +159,62 @@ async def test_who_signs_out_is_out() -> None:
         assert (await browser.client.get("/")).status_code == 303
     (out,), (came,) = stage.told(SignedOut), stage.told(SignedIn)
     assert out.by == came.by
+
+
+async def over_by_signing_out(stage: Stage, browser: Browser) -> None:
+    assert (await browser.send("/logout")).status_code == 303
+
+
+async def over_by_the_hour(stage: Stage, browser: Browser) -> None:
+    stage.clock.now += LIFETIME
+
+
+async def over_by_too_many_others(stage: Stage, browser: Browser) -> None:
+    for _ in range(MOST):
+        stage.guard.sessions.begin()
+
+
+async def over_by_closing(stage: Stage, browser: Browser) -> None:
+    stage.console.close()
+
+
+@pytest.mark.parametrize(
+    "over", [over_by_signing_out, over_by_the_hour, over_by_too_many_others, over_by_closing]
+)
+async def test_a_stream_ends_with_its_session(
+    over: Callable[[Stage, Browser], Awaitable[None]],
+) -> None:
+    stage = Stage(TOKEN)
+    asyncio.get_running_loop().set_default_executor(AtOnce())
+    async with browsing(stage) as one, browsing(stage) as other:
+        await other.sign_in()
+        watching = asyncio.create_task(other.client.get("/events"))
+        await stage.clock.advance(3)
+        assert not watching.done()
+        await over(stage, other)
+        await stage.clock.advance(1)
+        assert watching.done()
+        status = 503 if over is over_by_closing else 401
+        assert (await other.client.get("/events")).status_code == status
+        assert (await one.sign_in()).status_code == 303
+
+
+async def test_whose_session_goes_on_is_told_on_and_so_is_who_shows_the_token() -> None:
+    stage = Stage(TOKEN)
+    asyncio.get_running_loop().set_default_executor(AtOnce())
+    async with browsing(stage) as one, browsing(stage) as other, browsing(stage) as program:
+        await one.sign_in()
+        await other.sign_in()
+        program.client.headers["authorization"] = f"Bearer {TOKEN}"
+        watching = [
+            asyncio.create_task(each.client.get("/events")) for each in (one, other, program)
+        ]
+        await stage.clock.advance(2)
+        await other.send("/logout")
+        await stage.clock.advance(2)
+        assert [task.done() for task in watching] == [False, True, False]
+        stage.console.close()
+        await asyncio.gather(*watching)
 
 
 async def test_who_is_signed_in_is_not_asked_again() -> None:
