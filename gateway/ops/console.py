@@ -11,7 +11,6 @@ The page is whole without its script; with it, it is kept up to date by server-s
 
 import asyncio
 import hashlib
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +28,9 @@ from gateway.ops import key_panel, panels
 from gateway.ops.acts import DrainAsked, PictureTried
 from gateway.ops.assets import Assets
 from gateway.ops.bars import Value
+from gateway.ops.bearer import Refusal
 from gateway.ops.feed import Feed, Shared
-from gateway.ops.guard import Guard, Refusal, Visitor, carries, is_from_our_site, set_cookie
+from gateway.ops.guard import Guard, Visitor, carries, is_from_our_site, set_cookie
 from gateway.ops.playground import Playground, Playing, Unusable, read_form
 from gateway.ops.recent import Recent
 from gateway.ops.replies import (
@@ -42,6 +42,8 @@ from gateway.ops.replies import (
     read_fields,
     redirect,
     said,
+    seconds,
+    turned_away,
 )
 from gateway.ops.snapshot import KeyView, Snapshot
 from gateway.ops.templates import templates
@@ -208,14 +210,14 @@ class Console:
         found = self._guard.sign_in(request, form.get("token", ""))
         if isinstance(found, str):
             return redirect({"set-cookie": set_cookie(request, found)})
-        return self._turned_away(found)
+        return self._not_let_in(found)
 
-    def _turned_away(self, refusal: Refusal) -> Response:
+    def _not_let_in(self, refusal: Refusal) -> Response:
         if refusal.wait is None:
             return self._asks_for_token(refusal.why, HTTPStatus.UNAUTHORIZED)
-        seconds = max(1, math.ceil(refusal.wait))
-        why = f"{refusal.why} Wait {seconds} s."
-        after = {"retry-after": str(seconds)}
+        wait = seconds(refusal.wait)
+        why = f"{refusal.why} Wait {wait} s."
+        after = {"retry-after": wait}
         return self._asks_for_token(why, HTTPStatus.TOO_MANY_REQUESTS, after)
 
     async def _logout(
@@ -310,13 +312,12 @@ class Console:
         misdirected = self._misdirected(request)
         if misdirected is not None:
             return misdirected
-        visitor = self._guard.visitor(request)
-        if visitor is not None:
-            return visitor
-        if request.url.path == "/" and request.method != "POST":
+        found = self._guard.visitor(request)
+        if isinstance(found, Visitor):
+            return found
+        if found.wait is None and request.url.path == "/":
             return redirect(to="login")
-        headers = {"www-authenticate": "Bearer"}
-        return said(HTTPStatus.UNAUTHORIZED, "sign in, or show the operators' token", headers)
+        return turned_away(found)
 
     async def _take(self) -> Mapping[str, Value]:
         snapshot, recent = self._sources.snapshot(), self._sources.recent

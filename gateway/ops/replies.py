@@ -6,6 +6,7 @@ what is shown or done.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
@@ -15,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.clock import Clock
+from gateway.ops.bearer import Refusal
 
 SMALL_FORM = 8_192  # bytes
 """Enough for all fields but a prompt."""
@@ -63,6 +65,18 @@ def said(
 ) -> PlainTextResponse:
     """A refusal in a few words."""
     return PlainTextResponse(why, status, headers={**NO_STORE, **(headers or {})})
+
+
+def turned_away(refusal: Refusal) -> Response:
+    """Said to who does not show the operators' token, in a few words."""
+    if refusal.wait is None:
+        return said(HTTPStatus.UNAUTHORIZED, refusal.why, {"www-authenticate": "Bearer"})
+    return said(HTTPStatus.TOO_MANY_REQUESTS, refusal.why, {"retry-after": seconds(refusal.wait)})
+
+
+def seconds(wait: float) -> str:
+    """A wait as a header says it: in whole seconds, rather too long than too short."""
+    return str(max(1, math.ceil(wait)))
 
 
 def bare(app: ASGIApp) -> ASGIApp:
