@@ -44,6 +44,7 @@ from gateway.openai.routes import clients_app
 from gateway.openai.serving import Desk
 from gateway.openai.terms import CurrentTerms
 from gateway.ops.bars import ROWS
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.console import Console, Sources
 from gateway.ops.exposition import Exposition, metrics_route
 from gateway.ops.gauges import set_gauges
@@ -112,8 +113,9 @@ class Gateway:
         self._draining = False
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self.overview = self._overview(config, clock)
-        self._console = self._built_console(config, clock)
-        self.operators = self._operators(config, registry)
+        token = _operators_token(config.ops, clock, self.watchers)
+        self._console = self._built_console(config, token, clock)
+        self.operators = self._operators(config, token, registry)
 
     async def start(self) -> None:
         """Take up ledger, shelf and unfinished jobs, set the loops going; then callers may come.
@@ -307,8 +309,9 @@ class Gateway:
         )
         return Overview(parts, settings, config.keys, clock, self.watchers)
 
-    def _operators(self, config: Config, registry: Registry) -> ASGIApp:
-        token = _operators_token(config.ops)
+    def _operators(
+        self, config: Config, token: OperatorsToken | None, registry: Registry
+    ) -> ASGIApp:
         exposition = Exposition(registry, self._set_gauges)
         return operators_app(
             self._checks,
@@ -319,7 +322,7 @@ class Gateway:
             routes=[metrics_route(exposition, token, config.ops.host), *self._console.routes()],
         )
 
-    def _built_console(self, config: Config, clock: Clock) -> Console:
+    def _built_console(self, config: Config, token: OperatorsToken | None, clock: Clock) -> Console:
         self.drain_asked = asyncio.Event()
         self.recent = Recent(clock)
         self.watchers.add(self.recent)
@@ -338,7 +341,7 @@ class Gateway:
             playing=playing,
             drain=self.drain_asked.set,
         )
-        guard = Guard(_operators_token(config.ops), config.ops.host, clock, self.watchers)
+        guard = Guard(token, config.ops.host, clock, self.watchers)
         return Console(sources, guard, clock, self.watchers, _FONT)
 
     def _set_gauges(self) -> None:
@@ -362,8 +365,8 @@ def names(config: Config) -> Names:
     return Names(upstream=VENDOR, models=tuple(config.models), keys=keys)
 
 
-def _operators_token(section: Ops) -> str | None:
-    return section.token.get_secret_value() if section.token else None
+def _operators_token(section: Ops, clock: Clock, emit: Emit) -> OperatorsToken | None:
+    return OperatorsToken(section.token.get_secret_value(), clock, emit) if section.token else None
 
 
 def _store(config: Config, clock: Clock, emit: Emit) -> Store:

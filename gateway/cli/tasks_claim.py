@@ -25,8 +25,10 @@ from gateway.state.marking import LedgerHeld, mark_claimed
 
 _PATIENCE = 30
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, not bound to
+_UNKNOWN = "it does not accept this configuration's ops.token"
 _UNHEARD: Mapping[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "it does not accept this configuration's ops.token",
+    HTTPStatus.UNAUTHORIZED: _UNKNOWN,
+    HTTPStatus.TOO_MANY_REQUESTS: _UNKNOWN,  # the right one is heard at any time
     HTTPStatus.NOT_FOUND: "the job is not known: is it another gateway's port?",
 }
 

@@ -16,7 +16,7 @@ from gateway.config.key_checks import Finding, key_findings, unfit
 from gateway.config.sections import Config
 from gateway.config.units import SECONDS
 
-LEAST_TOKEN = 16  # characters: how often one is shown as a bearer is not limited
+LEAST_TOKEN = 16  # characters: the right one is heard however many wrong ones came before
 
 
 def findings(values: Tree) -> Iterator[Finding]:

@@ -6,7 +6,10 @@ without a token there are no sessions, and nobody is named.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+How = Literal["form", "bearer"]
+"""The ways in which a token is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +22,12 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInRefused:
-    """Somebody showed another one; of who comes too often no more is told than was compared."""
+    """Somebody showed another one; of an address that does so too often no more is told."""
 
     level: ClassVar[str] = "warning"
 
     address: str
+    how: How
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ The page is whole without its script; with it, it is kept up to date by server-s
 
 import asyncio
 import hashlib
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,17 +28,30 @@ from gateway.ops import key_panel, panels
 from gateway.ops.acts import DrainAsked, PictureTried
 from gateway.ops.assets import Assets
 from gateway.ops.bars import Value
+from gateway.ops.bearer import Refusal
 from gateway.ops.feed import Feed, Shared
-from gateway.ops.guard import Guard, Refusal, Visitor, set_cookie
+from gateway.ops.guard import Guard, Visitor, carries, is_from_our_site, set_cookie
 from gateway.ops.playground import Playground, Playing, Unusable, read_form
 from gateway.ops.recent import Recent
-from gateway.ops.replies import NO_STORE, PAGE_HEADERS, bare, read_fields, redirect, said
+from gateway.ops.replies import (
+    NO_STORE,
+    PAGE_HEADERS,
+    PROMPT_FORM,
+    SMALL_FORM,
+    bare,
+    read_fields,
+    redirect,
+    said,
+    seconds,
+    turned_away,
+)
 from gateway.ops.snapshot import KeyView, Snapshot
 from gateway.ops.templates import templates
 
 _PAUSE, _KEYS_PAUSE = 1.0, 5.0
 _FONT = "NotoSansCJKsc-subset.woff2"
 _DRAIN = "drain"
+_OUTDATED = "this page is out of date: load it again"
 
 Looked = Callable[[Request, Visitor], Awaitable[ASGIApp]]
 Acted = Callable[[Request, Visitor, Mapping[str, str]], Awaitable[ASGIApp]]
@@ -90,8 +102,8 @@ class Console:
         def looked(look: Looked) -> ASGIApp:
             return _Endpoint(partial(self._looked, look))
 
-        def acted(act: Acted) -> ASGIApp:
-            return _Endpoint(partial(self._acted, act))
+        def acted(act: Acted, most: int = SMALL_FORM) -> ASGIApp:
+            return _Endpoint(partial(self._acted, act, most))
 
         routes: list[BaseRoute] = [
             Route("/", looked(self._page), methods=["GET"]),
@@ -104,7 +116,7 @@ class Console:
         ]
         if self._playground is not None:
             routes += [
-                Route("/playground", acted(self._play), methods=["POST"]),
+                Route("/playground", acted(self._play, PROMPT_FORM), methods=["POST"]),
                 Route("/playground/price", looked(self._price), methods=["GET"]),
                 Route("/playground/pictures/{file}", looked(self._picture), methods=["GET"]),
             ]
@@ -125,12 +137,12 @@ class Console:
     async def _page(self, _request: Request, visitor: Visitor) -> ASGIApp:
         return await self._whole_page(visitor)
 
-    async def _events(self, request: Request, _visitor: Visitor) -> ASGIApp:
+    async def _events(self, request: Request, visitor: Visitor) -> ASGIApp:
         if request.method == "HEAD":
             return Response(headers=NO_STORE, media_type="text/event-stream")
         if not self._feed.is_open:
             return said(HTTPStatus.SERVICE_UNAVAILABLE, "too many look, or the process stops")
-        return self._feed
+        return self._feed.stream(partial(self._guard.is_still_let_in, request, visitor))
 
     async def _price(self, request: Request, _visitor: Visitor) -> ASGIApp:
         playground = self._playground
@@ -170,7 +182,10 @@ class Console:
     # Coming and going
 
     async def _login_page(self, request: Request) -> Response:
-        if not self._guard.has_token or self._guard.visitor(request) is not None:
+        misdirected = self._misdirected(request)
+        if misdirected is not None:
+            return misdirected
+        if not self._guard.has_token or self._guard.session(request) is not None:
             return redirect()
         return self._asks_for_token()
 
@@ -182,25 +197,27 @@ class Console:
         return HTMLResponse(html, status, headers={**PAGE_HEADERS, **(headers or {})})
 
     async def _login(self, request: Request) -> Response:
-        form = await read_fields(request)
-        if isinstance(form, Response):
-            return form
-        forgery = self._guard.forgery(request, form, self._guard.door_csrf)
-        if forgery is not None:
-            return self._asks_for_token(forgery.capitalize(), HTTPStatus.FORBIDDEN)
+        stray = self._stray(request)
+        if stray is not None:
+            return stray
         if not self._guard.has_token:
             return redirect()
+        form = await read_fields(request, SMALL_FORM, self._clock)
+        if isinstance(form, Response):
+            return form
+        if not carries(form, self._guard.door_csrf):
+            return self._asks_for_token(_OUTDATED.capitalize(), HTTPStatus.FORBIDDEN)
         found = self._guard.sign_in(request, form.get("token", ""))
         if isinstance(found, str):
             return redirect({"set-cookie": set_cookie(request, found)})
-        if found.wait is None:
-            return self._asks_for_token(found.why, HTTPStatus.UNAUTHORIZED)
-        return self._turned_away(found)
+        return self._not_let_in(found)
 
-    def _turned_away(self, refusal: Refusal) -> Response:
-        seconds = max(1, math.ceil(refusal.wait or 0))
-        why = f"{refusal.why} Wait {seconds} s."
-        after = {"retry-after": str(seconds)}
+    def _not_let_in(self, refusal: Refusal) -> Response:
+        if refusal.wait is None:
+            return self._asks_for_token(refusal.why, HTTPStatus.UNAUTHORIZED)
+        wait = seconds(refusal.wait)
+        why = f"{refusal.why} Wait {wait} s."
+        after = {"retry-after": wait}
         return self._asks_for_token(why, HTTPStatus.TOO_MANY_REQUESTS, after)
 
     async def _logout(
@@ -254,30 +271,53 @@ class Console:
         found = self._admitted(request)
         return await look(request, found) if isinstance(found, Visitor) else found
 
-    async def _acted(self, act: Acted, request: Request) -> ASGIApp:
-        """Do what a form asks that comes from a page which was made for who may look."""
+    async def _acted(self, act: Acted, most: int, request: Request) -> ASGIApp:
+        """Do what a form asks that comes from a page which was made for who may look.
+
+        All that its head tells is looked at before its body, of ``most`` bytes, is read.
+        """
+        stray = self._stray(request)
+        if stray is not None:
+            return stray
         found = self._admitted(request)
         if not isinstance(found, Visitor):
             return found
-        form = await read_fields(request)
+        if found.csrf is None:
+            return said(HTTPStatus.FORBIDDEN, "the token as a bearer acts on nothing")
+        form = await read_fields(request, most, self._clock)
         if isinstance(form, Response):
             return form
-        forgery = self._guard.forgery(request, form, found.csrf)
-        if forgery is not None:
-            return said(HTTPStatus.FORBIDDEN, forgery)
+        if not carries(form, found.csrf):
+            return said(HTTPStatus.FORBIDDEN, _OUTDATED)
         return await act(request, found, form)
 
+    def _stray(self, request: Request) -> Response | None:
+        """What is said to a form that is sent under another name, or for another site's page."""
+        misdirected = self._misdirected(request)
+        if misdirected is not None or is_from_our_site(request):
+            return misdirected
+        return said(HTTPStatus.FORBIDDEN, "not from another site's page")
+
+    def _misdirected(self, request: Request) -> Response | None:
+        """What is said to who asks under a name that is not ours: no page, and nothing of one.
+
+        Whoever has pointed that name at us may read it.
+        """
+        if not self._guard.is_misdirected(request):
+            return None
+        why = "without ops.token the console is for this machine's own names and addresses"
+        return said(HTTPStatus.FORBIDDEN, why)
+
     def _admitted(self, request: Request) -> Visitor | Response:
-        if self._guard.is_misdirected(request):
-            why = "without ops.token the console is for this machine's own names and addresses"
-            return said(HTTPStatus.FORBIDDEN, why)
-        visitor = self._guard.visitor(request)
-        if visitor is not None:
-            return visitor
-        if request.url.path == "/" and request.method != "POST":
+        misdirected = self._misdirected(request)
+        if misdirected is not None:
+            return misdirected
+        found = self._guard.visitor(request)
+        if isinstance(found, Visitor):
+            return found
+        if found.wait is None and request.url.path == "/":
             return redirect(to="login")
-        headers = {"www-authenticate": "Bearer"}
-        return said(HTTPStatus.UNAUTHORIZED, "sign in, or show the operators' token", headers)
+        return turned_away(found)
 
     async def _take(self) -> Mapping[str, Value]:
         snapshot, recent = self._sources.snapshot(), self._sources.recent

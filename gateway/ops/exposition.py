@@ -24,11 +24,12 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics_format
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.ops.bearer import shows
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.guard import is_own_host
+from gateway.ops.replies import said, turned_away
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -123,7 +124,7 @@ def _text(piece: _Piece, *, openmetrics: bool) -> bytes:
     return text if piece.first else text.split(b"\n", 2)[2]
 
 
-def metrics_route(exposition: Exposition, token: str | None, host: str) -> Route:
+def metrics_route(exposition: Exposition, token: OperatorsToken | None, host: str) -> Route:
     """The route a scraper asks; with a ``token`` it has to be shown.
 
     ``host`` is what the listener listens on: without a token, a browser that was led here by a
@@ -131,15 +132,12 @@ def metrics_route(exposition: Exposition, token: str | None, host: str) -> Route
     """
 
     async def metrics(request: Request) -> Response:
-        """Answer 200 with the page, or 401 or 403."""
-        if not shows(request, token):
-            told = "the operators' token is needed"
-            headers = {"cache-control": "no-store", "www-authenticate": "Bearer"}
-            return PlainTextResponse(told, HTTPStatus.UNAUTHORIZED, headers=headers)
+        """Answer 200 with the page, or 401, 403 or 429."""
         if token is None and not is_own_host(request, host):
-            return PlainTextResponse(
-                "not under this name", HTTPStatus.FORBIDDEN, headers={"cache-control": "no-store"}
-            )
+            return said(HTTPStatus.FORBIDDEN, "not under this name")
+        refusal = None if token is None else token.bearer(request)
+        if refusal is not None:
+            return turned_away(refusal)
         openmetrics = _accepts(request, "accept", "application/openmetrics-text")
         page = await exposition.page(openmetrics=openmetrics)
         headers = {**_HEADERS, "content-type": OPENMETRICS if openmetrics else TEXT}

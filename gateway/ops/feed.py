@@ -1,8 +1,9 @@
 """News for those who look at the console: server-sent events, taken once for all of them.
 
 Owns: how often something is taken, that it is taken only while somebody looks, how many may look,
-and the end of it all before the listener stops. Must not know: what is told. A viewer who reads
-slowly misses what is out of date by then, so nothing piles up for anybody.
+that nobody is told more than they may be, and the end of it all before the listener stops. Must not
+know: what is told, or who may look: that is a callable for each viewer, asked before each message.
+A viewer who reads slowly misses what is out of date by then, so nothing piles up for anybody.
 The wire is that of the HTML standard's "server-sent events".
 """
 
@@ -10,9 +11,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.clock import Clock
 from gateway.ops.bars import Value
@@ -92,8 +94,20 @@ class Feed:
         self._turn.come()
         self._stop()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Serve one viewer, for as long as both sides want. Ask ``is_open`` first."""
+    def stream(self, admitted: Callable[[], bool]) -> ASGIApp:
+        """What serves one viewer, for as long as both sides want and they are ``admitted``.
+
+        Ask ``is_open`` first.
+        """
+        return partial(self._stream, admitted)
+
+    async def _stream(
+        self,
+        admitted: Callable[[], bool],
+        scope: Scope,  # noqa: ARG002 - ASGI
+        receive: Receive,
+        send: Send,
+    ) -> None:
         headers = [
             (b"content-type", b"text/event-stream"),
             (b"cache-control", b"no-store"),
@@ -106,18 +120,18 @@ class Feed:
                 self._start()
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await _tell(send, f"retry: {_RETRY}\n\n".encode())
-            await self._serve(receive, send)
+            await self._serve(admitted, receive, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._viewers -= 1
             if not self._viewers:
                 self._stop()
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
+    async def _serve(self, admitted: Callable[[], bool], receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_hang_up(receive))
         told: dict[str, int] = {}
         try:
-            while not self._closed and not gone.done():
+            while not self._closed and not gone.done() and admitted():
                 turn = self._turn.next
                 due = [
                     (name, one)
@@ -125,6 +139,8 @@ class Feed:
                     if one.number != told.get(name, 0)
                 ]
                 for name, one in due:
+                    if not admitted():  # who read the one before slowly may be no more
+                        return
                     told[name] = one.number
                     await _tell(send, one.message)
                 if not due and not await self._wait(turn, gone):

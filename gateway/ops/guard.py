@@ -1,7 +1,7 @@
 """Who may look at the console, and who may act there.
 
-Owns: the token's comparison, the session's cookie, the names the console may be asked under, and
-what a form has to bring. Must not know: what is looked at or done.
+Owns: the session's cookie, the names the console may be asked under, and what a form has to bring.
+Must not know: what is looked at or done.
 
 With a token, operators have a session, or show the token as a bearer (to look, not to act). Without
 one the listener is on the loopback interface, everybody there may look, and the danger is a page of
@@ -10,7 +10,6 @@ that name at us. So without a token the console answers only to loopback's names
 has to come from a page that we made.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -19,15 +18,13 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from gateway.access.failures import Failures
 from gateway.clock import Clock
 from gateway.config.addresses import is_loopback
 from gateway.facts import Emit
-from gateway.ops.acts import SignedIn, SignedOut, SignInRefused
-from gateway.ops.bearer import shows
+from gateway.ops.acts import SignedIn, SignedOut
+from gateway.ops.bearer import OperatorsToken, Refusal
 from gateway.ops.sessions import LIFETIME, Session, Sessions
 
-TRIES = 10  # wrong tokens an address may show, at once and a minute
 CSRF = "csrf"
 _BYTES = 32
 
@@ -45,22 +42,13 @@ class Visitor:
         return None if self.session is None else self.session.name
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something is not done; ``wait`` in seconds, where that helps."""
-
-    why: str
-    wait: float | None = None
-
-
 class Guard:
     """Stands at the console's door. ``host`` is what the listener was told to listen on."""
 
-    def __init__(self, token: str | None, host: str, clock: Clock, emit: Emit) -> None:
+    def __init__(self, token: OperatorsToken | None, host: str, clock: Clock, emit: Emit) -> None:
         self._token = token
         self._host = host.lower()
         self._emit = emit
-        self._failures = Failures(TRIES, clock)
         self._csrf = secrets.token_urlsafe(_BYTES)
         self.sessions = Sessions(clock)
 
@@ -83,35 +71,32 @@ class Guard:
         """Whether, without a token, this was asked under a name that is not this machine's."""
         return not self.has_token and not is_own_host(request, self._host)
 
-    def visitor(self, request: Request) -> Visitor | None:
+    def visitor(self, request: Request) -> Visitor | Refusal:
         """Who asks, if they may look."""
-        if not self.has_token:
+        if self._token is None:
             return Visitor(self._csrf)
-        session = self.sessions.find(request.cookies.get(_cookie(request), ""))
+        session = self.session(request)
         if session is not None:
             return Visitor(session.csrf, session)
-        return Visitor(None) if shows(request, self._token) else None
+        return self._token.bearer(request) or Visitor(None)
+
+    def session(self, request: Request) -> Session | None:
+        """The session that a request comes with, if it is still good."""
+        return self.sessions.find(request.cookies.get(_cookie(request), ""))
+
+    def is_still_let_in(self, request: Request, visitor: Visitor) -> bool:
+        """Whether who was let in with a request would be now; a token does not change."""
+        return visitor.session is None or self.session(request) is visitor.session
 
     # Acting
 
-    def forgery(self, request: Request, form: Mapping[str, str], csrf: str | None) -> str | None:
-        """Why a form is not believed to come from a page of ours; None if it is."""
-        if is_foreign(request) or "origin" not in request.headers:
-            return "not from another site's page"
-        if csrf is None or not hmac.compare_digest(form.get(CSRF, "").encode(), csrf.encode()):
-            return "this page is out of date: load it again"
-        return None
-
     def sign_in(self, request: Request, shown: str) -> str | Refusal:
-        """The id of a new session for who shows the token."""
+        """The id of a new session for who shows the token; ask ``has_token`` first."""
+        assert self._token is not None  # noqa: S101 - else nobody is asked
+        refusal = self._token.shown(request, shown, "form")
+        if refusal is not None:
+            return refusal
         address = request.client.host if request.client else ""
-        wait = self._failures.wait(address)
-        if wait:
-            return Refusal("Too many wrong tokens came from your address.", wait)
-        if not _same(shown, self._token or ""):
-            self._failures.count(address)
-            self._emit(SignInRefused(address=address))
-            return Refusal("This is not the operators' token.")
         session_id, session = self.sessions.begin()
         self._emit(SignedIn(by=session.name, address=address))
         return session_id
@@ -146,6 +131,16 @@ def is_foreign(request: Request) -> bool:
     return not site or site != request.headers.get("host", "").lower()
 
 
+def is_from_our_site(request: Request) -> bool:
+    """Whether a browser says, in the head, that it sends this for a page of ours."""
+    return "origin" in request.headers and not is_foreign(request)
+
+
+def carries(form: Mapping[str, str], csrf: str) -> bool:
+    """Whether a form has what stands in the page that it should come from."""
+    return hmac.compare_digest(form.get(CSRF, "").encode(), csrf.encode())
+
+
 def is_own_host(request: Request, host: str) -> bool:
     """Whether this was asked under a loopback name or address, or under ``host``.
 
@@ -163,11 +158,3 @@ def _cookie(request: Request) -> str:
     """Cookies know no ports, but two gateways' consoles may be open through two tunnels."""
     port = request.headers.get("host", "").rpartition(":")[2]
     return f"image_gateway_{port if port.isdecimal() else 'operators'}"
-
-
-def _same(shown: str, token: str) -> bool:
-    """Digests are compared: what takes longer says nothing of the token, its length included."""
-    one, other = (
-        hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (shown, token)
-    )
-    return hmac.compare_digest(one, other)

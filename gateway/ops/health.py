@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
-from gateway.ops.bearer import shows
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.guard import is_own_host
 from gateway.ops.ledger import Claim, claims
 
@@ -38,7 +38,8 @@ class Health:
     """Runs the checks.
 
     A verdict never needs a token; with one set, the details do. Without one they are for who asks
-    under this machine's own names, or ``host``.
+    under this machine's own names, or ``host``. Who asks for details with a wrong token gets the
+    verdict alone, however often: nothing is restarted because its probe was set up wrong.
 
     ``started`` says what a process that has just begun is not ready with. Once it has found nothing
     it is not asked again: what goes wrong later is no matter of starting.
@@ -49,7 +50,7 @@ class Health:
         checks: Mapping[str, Check],
         *,
         started: Check = lambda: None,
-        token: str | None = None,
+        token: OperatorsToken | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         self._checks = dict(checks)
@@ -90,7 +91,7 @@ class Health:
     def _may_see(self, request: Request) -> bool:
         if self._token is None:
             return is_own_host(request, self._host)
-        return shows(request, self._token)
+        return self._token.bearer(request) is None
 
     def __repr__(self) -> str:
         return f"<Health checks={', '.join(self._checks)}>"
@@ -109,7 +110,7 @@ def operators_app(
     checks: Mapping[str, Check],
     *,
     started: Check = lambda: None,
-    token: str | None = None,
+    token: OperatorsToken | None = None,
     claim: Claim | None = None,
     host: str = "127.0.0.1",
     routes: Sequence[BaseRoute] = (),

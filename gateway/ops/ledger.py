@@ -8,34 +8,33 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.ops.bearer import shows
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.guard import is_foreign, is_own_host
+from gateway.ops.replies import NO_STORE, said, turned_away
 
 Claim = Callable[[str], Awaitable[bool]]
 """Writes that an operator took a job's pictures; False if there is no such job."""
 
-_NO_STORE = {"cache-control": "no-store"}
 
-
-def claims(claim: Claim, token: str | None, host: str) -> Route:
+def claims(claim: Claim, token: OperatorsToken | None, host: str) -> Route:
     """The route on which a job is marked as claimed; ``host`` is what the listener listens on."""
 
     async def claimed(request: Request) -> Response:
         """Answer 204, or why nothing was written."""
-        if not shows(request, token):
-            headers = {"www-authenticate": "Bearer"}
-            return _refused(HTTPStatus.UNAUTHORIZED, "the operators' token is needed", headers)
         if is_foreign(request) or (token is None and not is_own_host(request, host)):
-            return _refused(HTTPStatus.FORBIDDEN, "not from another site's page")
+            return said(HTTPStatus.FORBIDDEN, "not from another site's page")
+        refusal = None if token is None else token.bearer(request)
+        if refusal is not None:
+            return turned_away(refusal)
         if not _is_json(request):
             wanted = "content-type must be application/json"
-            return _refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wanted)
+            return said(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wanted)
         if not await claim(request.path_params["job_id"]):
-            return _refused(HTTPStatus.NOT_FOUND, "no such job")
-        return Response(status_code=HTTPStatus.NO_CONTENT, headers=_NO_STORE)
+            return said(HTTPStatus.NOT_FOUND, "no such job")
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=NO_STORE)
 
     return Route("/tasks/{job_id}/claim", claimed, methods=["POST"])
 
@@ -44,9 +43,3 @@ def _is_json(request: Request) -> bool:
     """A form cannot be of this type, and a script must ask before it sends it."""
     kind = request.headers.get("content-type", "").partition(";")[0]
     return kind.strip().lower() == "application/json"
-
-
-def _refused(
-    status: HTTPStatus, why: str, headers: dict[str, str] | None = None
-) -> PlainTextResponse:
-    return PlainTextResponse(why, status, headers={**_NO_STORE, **(headers or {})})

@@ -22,6 +22,7 @@ from gateway.notices import (
     PurchaseUnclaimed,
     TurnTaken,
 )
+from gateway.ops.acts import SignInRefused
 from gateway.ops.plain import is_nothing, plain, shape_of
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -72,13 +73,14 @@ def flood(event: object) -> str | None:
     """The flood that an event's line may be left out of; ``None`` if it is always told.
 
     That is a request, by its status, for which nothing could be bought and nothing is wrong here;
-    and what only those want who look into something.
+    what only those want who look into something; and a refused token, for who has many addresses
+    may show as many.
     """
     if isinstance(event, RequestEnded):
         harmless = event.rejection is not None or event.level == "info"
         moneyless = event.job_id is None or event.method in _LOOKING
         return f"request_ended {event.status}" if harmless and moneyless else None
-    return shape_of(event)[0] if isinstance(event, _CHATTER) else None
+    return shape_of(event)[0] if isinstance(event, (*_CHATTER, SignInRefused)) else None
 
 
 def origin(event: object) -> tuple[str, str] | None:

@@ -1,20 +1,32 @@
 """How the console answers: headers, redirects, refusals; and how it reads a form.
 
 Owns: the headers that keep a browser from doing more with a page than it should, and the bounds of
-a form. Must not know: what is shown or done.
+a form: its size, its time, and how much of it is read before others have their turn. Must not know:
+what is shown or done.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_MOST_FORM = 512_000
+from gateway.clock import Clock
+from gateway.ops.bearer import Refusal
+
+SMALL_FORM = 8_192  # bytes
+"""Enough for all fields but a prompt."""
+
+PROMPT_FORM = SMALL_FORM + 12 * 32_000
+"""The longest prompt besides: a character has four bytes at most, and each is three here."""
+
 _MOST_FIELDS = 20
+_STEP = 4_096  # bytes: what is hardest to read of this length takes a millisecond
+_DIGITS = 18  # of a length: int() of thousands would be work for nothing
 _FORM_TIME = 10.0
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -55,6 +67,18 @@ def said(
     return PlainTextResponse(why, status, headers={**NO_STORE, **(headers or {})})
 
 
+def turned_away(refusal: Refusal) -> Response:
+    """Said to who does not show the operators' token, in a few words."""
+    if refusal.wait is None:
+        return said(HTTPStatus.UNAUTHORIZED, refusal.why, {"www-authenticate": "Bearer"})
+    return said(HTTPStatus.TOO_MANY_REQUESTS, refusal.why, {"retry-after": seconds(refusal.wait)})
+
+
+def seconds(wait: float) -> str:
+    """A wait as a header says it: in whole seconds, rather too long than too short."""
+    return str(max(1, math.ceil(wait)))
+
+
 def bare(app: ASGIApp) -> ASGIApp:
     """The same answer for our own page: of its headers only those that say what it holds."""
 
@@ -71,21 +95,59 @@ def bare(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-async def read_fields(request: Request) -> Mapping[str, str] | Response:
-    """A form's fields, or why they are not read."""
+async def read_fields(request: Request, most: int, clock: Clock) -> Mapping[str, str] | Response:
+    """A form's fields, or why they are not read; ``most`` is in bytes."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM_TYPE:
         return said(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-type must be {_FORM_TYPE}")
-    body = bytearray()
     try:
         async with asyncio.timeout(_FORM_TIME):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > _MOST_FORM:
-                    return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form is too large")
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            body = await _body(request, most)
     except TimeoutError:
         return said(HTTPStatus.REQUEST_TIMEOUT, "the form came too slowly")
-    except ValueError:
+    if body is None:
+        return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form is too large")
+    if not body.isascii() or body.count(b"&") >= _MOST_FIELDS:
         return said(HTTPStatus.BAD_REQUEST, "this is no form of ours")
-    return dict(pairs)
+    return await _fields(body, clock)
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """All of it; None if it has more than ``most`` bytes, or says before it comes that it will."""
+    declared = request.headers.get("content-length", "").strip()
+    if declared.isdecimal() and int(declared.lstrip("0")[:_DIGITS] or 0) > most:
+        return None
+    body = bytearray()
+    async for piece in request.stream():
+        if len(body) + len(piece) > most:
+            return None
+        body += piece
+    return bytes(body)
+
+
+async def _fields(body: bytes, clock: Clock) -> Mapping[str, str]:
+    """Of names that come twice the last value counts; one without a value has an empty one."""
+    found = {}
+    for pair in filter(None, body.split(b"&")):
+        name, _, value = pair.partition(b"=")
+        found[await _text(name, clock)] = await _text(value, clock)
+    return found
+
+
+async def _text(quoted: bytes, clock: Clock) -> str:
+    """What stands for a name or a value, read in steps.
+
+    A thread would be no way out: the library's function holds the interpreter for tens of
+    milliseconds at a time when it is given all at once.
+    """
+    pieces = []
+    start = 0
+    while start < len(quoted):
+        end = start + _STEP
+        if end < len(quoted):
+            cut = quoted.rfind(b"%", end - 2, end)  # an escape stays in one piece
+            end = end if cut < 0 else cut
+        pieces.append(unquote_to_bytes(quoted[start:end].replace(b"+", b" ")))
+        start = end
+        await clock.sleep(0)
+    return b"".join(pieces).decode("utf-8", "replace")

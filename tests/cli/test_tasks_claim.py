@@ -14,6 +14,7 @@ import pytest
 from gateway.cli.pictures import Occupied, copy, kept
 from gateway.clock import SystemClock
 from gateway.config.sections import Images, ServerBounds
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.health import operators_app
 from gateway.server.listener import Listener
 from gateway.state.reading import Reading
@@ -208,8 +209,9 @@ async def test_the_operators_listener_takes_what_is_sent(looks: Looks) -> None:
         claimed.append(job_id)
         return True
 
-    app = operators_app({}, token=TOKEN, claim=claim)
     clock = SystemClock()
+    token = OperatorsToken(TOKEN, clock, lambda _: None)
+    app = operators_app({}, token=token, claim=claim)
     listener = Listener(app, host="127.0.0.1", port=0, bounds=ServerBounds(), clock=clock)
     await listener.start()
     looks.configure(ops=f"{{port: {listener.port}, token: {TOKEN}}}")
@@ -228,6 +230,7 @@ async def test_the_operators_listener_takes_what_is_sent(looks: Looks) -> None:
     ("status", "why"),
     [
         (401, "it does not accept this configuration's ops.token"),
+        (429, "it does not accept this configuration's ops.token"),
         (404, "the job is not known: is it another gateway's port?"),
         (500, "it answers 500"),
         (999, "it answers 999"),

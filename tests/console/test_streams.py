@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
+from gateway.ops.sessions import MOST
 from gateway.server.listener import Listener
 from tests.console.chromium import Window
 from tests.console.operated import TOKEN, Operated, operated
@@ -130,14 +131,32 @@ async def test_a_session_that_is_over_leads_to_the_door(outspoken: Window) -> No
     page = await outspoken.page()
     await page.clock.install()
     async with process(TOKEN) as (_, listener):
-        await page.goto(listener.url)
-        await page.get_by_label("The operators' token").fill(TOKEN)
-        await page.get_by_role("button", name="Sign in").click()
-        await expect(page.locator("#live")).to_have_text("live")
+        await sign_in(page, listener)
     async with process(TOKEN, listener.port):
-        door = page.get_by_label("The operators' token")
-        async with asyncio.timeout(30):
-            while not await door.count():  # the browser takes its own time to come back
-                await page.clock.fast_forward(6_000)
-                await SystemClock().sleep(0.2)
-        await expect(door).to_be_visible()
+        await comes_to_the_door(page)
+
+
+async def test_so_does_one_that_is_over_while_its_process_goes_on(outspoken: Window) -> None:
+    page = await outspoken.page()
+    await page.clock.install()
+    async with process(TOKEN) as (stage, listener):
+        await sign_in(page, listener)
+        for _ in range(MOST):
+            stage.guard.sessions.begin()
+        await comes_to_the_door(page)
+
+
+async def sign_in(page: Page, listener: Listener) -> None:
+    await page.goto(listener.url)
+    await page.get_by_label("The operators' token").fill(TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("#live")).to_have_text("live")
+
+
+async def comes_to_the_door(page: Page) -> None:
+    door = page.get_by_label("The operators' token")
+    async with asyncio.timeout(30):
+        while not await door.count():  # the browser takes its own time to come back
+            await page.clock.fast_forward(6_000)
+            await SystemClock().sleep(0.2)
+    await expect(door).to_be_visible()

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from gateway.facts import RequestEnded
 from gateway.notices import ObserverFailed
+from gateway.ops.acts import SignInRefused
 from gateway.ops.families import OTHER, PREFIX, REQUESTS
 from gateway.overview import Surroundings
 from tests.e2e.junk import ask
@@ -154,6 +155,21 @@ async def test_with_a_token_set_metrics_need_it_and_probes_do_not(tmp_path: Path
             assert (await client.get("/readyz")).status_code == 200
     assert "operators-token" not in answer.text
     assert KEY not in answer.text
+
+
+async def test_wrong_tokens_are_counted_together_wherever_they_are_shown(tmp_path: Path) -> None:
+    async with behaving(tmp_path, ops={"token": "operators-token"}) as stand:
+        transport = httpx.ASGITransport(stand.gateway.operators)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            wrong = {"authorization": "Bearer operators-tokem"}
+            for path in ("/metrics", "/events", "/readyz?verbose") * 4:
+                await client.get(path, headers=wrong)
+            for path in ("/metrics", "/"):
+                assert (await client.get(path, headers=wrong)).status_code == 429
+        refused = [fact for fact in stand.facts if isinstance(fact, SignInRefused)]
+        assert [(one.address, one.how) for one in refused] == [("127.0.0.1", "bearer")] * 10
+        right = await scrape(stand, authorization="Bearer operators-token")
+        assert right.status_code == 200
 
 
 async def test_both_formats_are_well_formed_after_some_load(stand: Stand) -> None:

@@ -10,6 +10,7 @@ import httpx
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.console import Console, Sources
 from gateway.ops.guard import Guard
 from gateway.ops.health import operators_app
@@ -53,11 +54,15 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.recent = Recent(self.clock)
-        self.guard = Guard(self.token, self.host, self.clock, self.facts.append)
-        playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self._picture)
-        sources = Sources(self._take, self._keys, self.recent, playing, self._drain)
+        token = None if self.token is None else self.operators_token(self.token)
+        self.guard = Guard(token, self.host, self.clock, self.facts.append)
+        self.playing = Playing(self._play, self._quote, lambda: ["gpt-image-2"], self._picture)
+        sources = Sources(self._take, self._keys, self.recent, self.playing, self._drain)
         self.console = Console(sources, self.guard, self.clock, self.facts.append)
-        self.app = operators_app({}, token=self.token, routes=self.console.routes())
+        self.app = operators_app({}, token=token, routes=self.console.routes())
+
+    def operators_token(self, token: str) -> OperatorsToken:
+        return OperatorsToken(token, self.clock, self.facts.append)
 
     def _take(self) -> Snapshot:
         self.snapshots += 1

@@ -1,15 +1,17 @@
 """Who may look at the console, who may act, and what a page of another site can do: nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from starlette.requests import Request
 
 from gateway.ops.acts import DrainAsked, PictureTried, SignedIn, SignedOut, SignInRefused
-from gateway.ops.guard import TRIES, is_own_host
-from gateway.ops.sessions import LIFETIME
-from tests.ops.consoles import HOST, ORIGIN, TOKEN, Stage, browsing
+from gateway.ops.bearer import TRIES
+from gateway.ops.guard import is_own_host
+from gateway.ops.sessions import LIFETIME, MOST
+from tests.clocks import AtOnce
+from tests.ops.consoles import HOST, ORIGIN, TOKEN, Browser, Stage, browsing
 
 WISH = {"key": "studio", "model": "gpt-image-2", "size": "", "quality": "", "n": "1", "prompt": "a"}
 
@@ -28,6 +30,22 @@ async def test_without_a_token_other_names_are_refused(host: str, path: str) -> 
         assert answer.status_code == 403
         answer = await browser.client.post("/playground", headers={"origin": f"http://{host}"})
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+async def test_without_a_token_the_door_tells_other_names_nothing(kind: str) -> None:
+    stage = Stage()
+    async with browsing(stage, "evil.example:9464") as browser:
+        headers = {"origin": "http://evil.example:9464", "content-type": kind}
+        answers = [
+            await browser.client.get("/login"),
+            await browser.client.post("/login", headers=headers, content=b"csrf=x&token=y"),
+            await browser.client.post("/login", content=b"csrf=x&token=y"),
+        ]
+    for answer in answers:
+        assert answer.status_code == 403
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert stage.guard.door_csrf not in answer.text + str(answer.headers)
 
 
 async def test_the_configured_host_is_a_name_of_this_machine() -> None:
@@ -110,16 +128,19 @@ async def test_a_wrong_token_opens_nothing(token: str) -> None:
     assert TOKEN not in str(stage.facts)
 
 
-async def test_guessing_is_slow() -> None:
+async def test_of_wrong_tokens_ten_are_told_and_the_right_one_is_heard_all_the_same() -> None:
     stage = Stage(TOKEN)
     async with browsing(stage) as browser:
-        statuses = [(await browser.sign_in("wrong")).status_code for _ in range(TRIES + 1)]
-        assert statuses == [401] * TRIES + [429]
-        answer = await browser.sign_in(TOKEN)  # not even then: who guesses may have guessed it
-        assert (answer.status_code, answer.headers["retry-after"]) == (429, "6")
-        assert len(stage.told(SignInRefused)) == TRIES
-        await stage.clock.advance(7)
+        answers = [await browser.sign_in("wrong") for _ in range(TRIES + 2)]
+        assert [answer.status_code for answer in answers] == [401] * TRIES + [429] * 2
+        assert answers[-1].headers["retry-after"] == "6"
+        assert "Too many wrong tokens came from your address. Wait 6 s." in answers[-1].text
+        told = [(refused.address, refused.how) for refused in stage.told(SignInRefused)]
+        assert told == [("127.0.0.1", "form")] * TRIES
         assert (await browser.sign_in(TOKEN)).status_code == 303
+        await browser.send("/logout")
+        await stage.clock.advance(7)
+        assert (await browser.sign_in("wrong")).status_code == 401
 
 
 async def test_a_session_ends_after_twelve_hours() -> None:
@@ -142,6 +163,62 @@ async def test_who_signs_out_is_out() -> None:
         assert (await browser.client.get("/")).status_code == 303
     (out,), (came,) = stage.told(SignedOut), stage.told(SignedIn)
     assert out.by == came.by
+
+
+async def over_by_signing_out(stage: Stage, browser: Browser) -> None:
+    assert (await browser.send("/logout")).status_code == 303
+
+
+async def over_by_the_hour(stage: Stage, browser: Browser) -> None:
+    stage.clock.now += LIFETIME
+
+
+async def over_by_too_many_others(stage: Stage, browser: Browser) -> None:
+    for _ in range(MOST):
+        stage.guard.sessions.begin()
+
+
+async def over_by_closing(stage: Stage, browser: Browser) -> None:
+    stage.console.close()
+
+
+@pytest.mark.parametrize(
+    "over", [over_by_signing_out, over_by_the_hour, over_by_too_many_others, over_by_closing]
+)
+async def test_a_stream_ends_with_its_session(
+    over: Callable[[Stage, Browser], Awaitable[None]],
+) -> None:
+    stage = Stage(TOKEN)
+    asyncio.get_running_loop().set_default_executor(AtOnce())
+    async with browsing(stage) as one, browsing(stage) as other:
+        await other.sign_in()
+        watching = asyncio.create_task(other.client.get("/events"))
+        await stage.clock.advance(3)
+        assert not watching.done()
+        await over(stage, other)
+        await stage.clock.advance(1)
+        assert watching.done()
+        status = 503 if over is over_by_closing else 401
+        assert (await other.client.get("/events")).status_code == status
+        assert (await one.sign_in()).status_code == 303
+
+
+async def test_whose_session_goes_on_is_told_on_and_so_is_who_shows_the_token() -> None:
+    stage = Stage(TOKEN)
+    asyncio.get_running_loop().set_default_executor(AtOnce())
+    async with browsing(stage) as one, browsing(stage) as other, browsing(stage) as program:
+        await one.sign_in()
+        await other.sign_in()
+        program.client.headers["authorization"] = f"Bearer {TOKEN}"
+        watching = [
+            asyncio.create_task(each.client.get("/events")) for each in (one, other, program)
+        ]
+        await stage.clock.advance(2)
+        await other.send("/logout")
+        await stage.clock.advance(2)
+        assert [task.done() for task in watching] == [False, True, False]
+        stage.console.close()
+        await asyncio.gather(*watching)
 
 
 async def test_who_is_signed_in_is_not_asked_again() -> None:

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from gateway.notices import LedgerCommitted
 from gateway.ops import exposition as exposition_module
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.exposition import OPENMETRICS, TEXT, Exposition, metrics_route
 from gateway.ops.families import FAMILIES, PREFIX
 from gateway.ops.metrics import Metrics
@@ -38,7 +39,8 @@ class Scraped:
         registry = CollectorRegistry()
         self.metrics = Metrics(registry, NAMES)
         self.exposition = Exposition(registry, refresh)
-        self.app = Starlette(routes=[metrics_route(self.exposition, token, "ops")])
+        wanted = None if token is None else OperatorsToken(token, FakeClock(), lambda _: None)
+        self.app = Starlette(routes=[metrics_route(self.exposition, wanted, "ops")])
 
     async def ask(self, method: str = "GET", **headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)

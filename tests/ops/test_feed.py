@@ -18,8 +18,10 @@ class Viewer:
     def __init__(self, feed: Feed) -> None:
         self.messages: list[Message] = []
         self.slow: asyncio.Event | None = None
+        self.admitted = True
         self._left = asyncio.Event()
-        self.task = asyncio.ensure_future(feed({"type": "http"}, self._receive, self._send))
+        stream: Any = feed.stream(lambda: self.admitted)
+        self.task = asyncio.ensure_future(stream({"type": "http"}, self._receive, self._send))
 
     async def _receive(self) -> Message:
         await self._left.wait()
@@ -178,6 +180,56 @@ async def test_closing_ends_every_stream_and_begins_none(source: Source, clock: 
     assert repr(feed) == "<Feed closed viewers=0>"
 
 
+async def test_who_may_look_no_more_is_told_no_more(source: Source, clock: FakeClock) -> None:
+    feed = feed_of(source, clock)
+    viewer, other = Viewer(feed), Viewer(feed)
+    await clock.advance(1.5)
+    viewer.admitted = False
+    await clock.advance(1)
+    assert viewer.task.done()
+    assert viewer.messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    assert [values["n"] for _, values in viewer.events] == [1, 2]
+    assert [values["n"] for _, values in other.events] == [1, 2, 3]
+    assert feed.viewers == 1
+    feed.close()
+    await other.task
+
+
+async def test_who_reads_slowly_is_not_told_the_rest_either(
+    source: Source, clock: FakeClock
+) -> None:
+    feed = Feed({"now": Shared(source, 1.0, clock), "keys": Shared(source, 1.0, clock)}, clock)
+    viewer = Viewer(feed)
+    await clock.advance(0.5)
+    first, second = asyncio.Event(), asyncio.Event()
+    viewer.slow = first
+    await clock.advance(2)  # meanwhile there is more of both
+    viewer.slow = second
+    first.set()
+    await clock.advance(0.1)
+    told = len(viewer.events)
+    viewer.admitted = False
+    second.set()
+    await viewer.task
+    assert len(viewer.events) == told
+
+
+async def test_in_silence_too_who_may_look_no_more_is_sent_away(clock: FakeClock) -> None:
+    never = asyncio.Event()
+
+    async def hang() -> Mapping[str, Any]:
+        await never.wait()
+        return {}
+
+    feed = Feed({"keys": Shared(hang, 5.0, clock)}, clock)
+    viewer = Viewer(feed)
+    await clock.advance(1)
+    viewer.admitted = False
+    await clock.advance(10)
+    assert viewer.task.done()
+    assert feed.viewers == 0
+
+
 async def test_silence_is_broken_by_a_comment(clock: FakeClock) -> None:
     never = asyncio.Event()
 
@@ -266,6 +318,6 @@ async def test_what_a_viewer_still_says_is_passed_over(source: Source, clock: Fa
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await feed_of(source, clock)({"type": "http"}, receive, send)
+    await feed_of(source, clock).stream(lambda: True)({"type": "http"}, receive, send)
     assert said == []
     assert not sent[-1]["more_body"]

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.health import Check, Health, full, operators_app
+from tests.clocks import FakeClock
 
 FINE: Mapping[str, Check] = {"config": lambda: None, "journal": lambda: None}
 BAD: Mapping[str, Check] = {"config": lambda: None, "journal": lambda: "disk full"}
@@ -20,7 +22,8 @@ async def ask(
     method: str = "GET",
     name: str = "localhost",
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(operators_app(checks, token=token))
+    wanted = None if token is None else OperatorsToken(token, FakeClock(), lambda _: None)
+    transport = httpx.ASGITransport(operators_app(checks, token=wanted))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{name}") as client:
         return await client.request(method, path, headers={"authorization": shown})
 

@@ -3,7 +3,9 @@
 import httpx
 import pytest
 
+from gateway.ops.bearer import OperatorsToken
 from gateway.ops.health import operators_app
+from tests.clocks import FakeClock
 
 JSON = {"content-type": "application/json"}
 
@@ -28,7 +30,8 @@ async def post(
     path: str = "/tasks/job_a/claim",
     method: str = "POST",
 ) -> httpx.Response:
-    app = operators_app({}, token=token, claim=claims, host="ops")
+    wanted = None if token is None else OperatorsToken(token, FakeClock(), lambda _: None)
+    app = operators_app({}, token=wanted, claim=claims, host="ops")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ops:9464") as client:
         return await client.request(method, path, headers=headers, content=b"{}")

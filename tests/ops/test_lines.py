@@ -11,6 +11,7 @@ from gateway.facts import Crashed, RequestEnded
 from gateway.jobs.journal import Stamp
 from gateway.notices import Asked, JobBegun, PurchaseUnclaimed, TaskQueued
 from gateway.ops import lines
+from gateway.ops.acts import SignedIn, SignInRefused
 from gateway.translate.model import note
 from tests.ops.facts import WHOLE
 
@@ -127,6 +128,13 @@ def test_of_all_else_only_chatter_for_those_who_debug_can_be_a_flood() -> None:
     )
     assert lines.flood(queued) is None
     assert lines.flood(Crashed("req_1", "ValueError", "")) is None
+
+
+def test_refused_tokens_can_be_a_flood_for_addresses_are_cheap() -> None:
+    refused = SignInRefused(address="2001:db8::1", how="bearer")
+    assert lines.flood(refused) == "sign_in_refused"
+    assert lines.told(refused) == {"address": "2001:db8::1", "how": "bearer"}
+    assert lines.flood(SignedIn(by="0123456789abcdef", address="2001:db8::1")) is None
 
 
 def test_a_job_is_for_the_request_that_it_was_begun_or_reopened_for() -> None:
