@@ -323,6 +323,17 @@ async def test_a_failure_of_what_was_paid_for_is_told_again(house: House) -> Non
     assert len(house.vendor.purchases) == 1
 
 
+async def test_a_failure_under_a_key_of_the_houses_own_is_told_again_to_another(
+    house: House,
+) -> None:
+    house.vendor.failure = TaskFailed("it broke")
+    first, _ = await served(house, idempotency_key=f"{OWN}a")
+    house.vendor.failure = None
+    again, told = await served(house, idempotency_key=f"{OWN}b")
+    assert (again.job_id, again.how) == (first.job_id, "replay")
+    assert isinstance(told.error, TaskFailed)
+
+
 async def test_a_failure_is_forgotten_after_its_time(house: House) -> None:
     house.vendor.failure = TaskFailed("it broke")
     await served(house)

@@ -279,9 +279,9 @@ async def test_it_waits_for_as_long_as_who_is_behind_it() -> None:
         await send({"type": "http.response.start", "status": 204})
 
     terms: Any = None
-    answer = await Insider(app, terms, FakeClock(), "h").generate(
-        "studio", b"{}", None, asking.receive
-    )
+    inside = Insider(app, terms, FakeClock(), "h")
+    async with asyncio.timeout(10):
+        answer = await inside.generate("studio", b"{}", None, asking.receive)
     assert messages == [
         {"type": "http.request", "body": b"{}", "more_body": False},
         {"type": "http.disconnect"},
@@ -319,6 +319,20 @@ async def test_who_hangs_up_and_comes_again_gets_what_was_bought(
     assert stand.purchases == 1
     gone, came = stand.requests
     assert (gone.left_early, gone.status, came.joined) == (True, None, how)
+
+
+async def test_who_comes_again_is_let_in_however_many_wait(tmp_path: Path) -> None:
+    full = {"upstream": {"max_tasks": 1}, "queue": {"requests": 1}}
+    async with behaving(tmp_path, keys=KEYS, **full) as stand:
+        left = await leaves(stand, "one")
+        other = json.dumps({**WISH, "prompt": "a harbour"}).encode()
+        waiting = asyncio.create_task(asked(stand, "studio", other, "two"))
+        await stand.until(lambda: len(stand.gateway.board) == 2)
+        wishes = [(json.dumps(WISH).encode(), "one"), (other, "three")]
+        answers = await asyncio.gather(*(asked(stand, "studio", *one) for one in wishes))
+        assert [left.status, *(one.status for one in answers)] == [499, 200, 503]
+        assert (await waiting).status == 200
+        assert stand.purchases == 2
 
 
 async def test_whose_hang_up_is_not_noticed_joins_by_the_wish_itself(stand: Stand) -> None:
