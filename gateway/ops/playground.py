@@ -62,9 +62,9 @@ class Played(Protocol):
 class Playing:
     """What the playground is given.
 
-    ``play`` serves a JSON body as a key by its name; it is told which wish this is (a text that is
-    never another's; None: who knows) and where the end of the asking connection is received.
-    ``quote`` says what a request of a key would
+    ``play`` serves a JSON body as a key by its name; it is told the wish, by which the same form sent
+    once more is known (None where nothing is), and is given the asking connection, to hear of its
+    end. ``quote`` says what a request of a key would
     cost in micro-dollars, None where that is not known; ``models`` are those there are now.
     ``picture`` finds what sends a picture by its name; None if nothing can have that name.
     """

@@ -322,15 +322,15 @@ async def test_who_hangs_up_and_comes_again_gets_what_was_bought(
 
 
 async def test_who_comes_again_is_let_in_however_many_wait(tmp_path: Path) -> None:
-    full = {"upstream": {"max_tasks": 1}, "queue": {"requests": 1}}
-    async with behaving(tmp_path, keys=KEYS, **full) as stand:
+    one: dict[str, Any] = {"upstream": {"max_tasks": 1}, "queue": {"requests": 1}}
+    async with behaving(tmp_path, keys=KEYS, **one) as stand:
         left = await leaves(stand, "one")
         other = json.dumps({**WISH, "prompt": "a harbour"}).encode()
         waiting = asyncio.create_task(asked(stand, "studio", other, "two"))
         await stand.until(lambda: len(stand.gateway.board) == 2)
         wishes = [(json.dumps(WISH).encode(), "one"), (other, "three")]
-        answers = await asyncio.gather(*(asked(stand, "studio", *one) for one in wishes))
-        assert [left.status, *(one.status for one in answers)] == [499, 200, 503]
+        answers = await asyncio.gather(*(asked(stand, "studio", *wish) for wish in wishes))
+        assert [left.status, *(answer.status for answer in answers)] == [499, 200, 503]
         assert (await waiting).status == 200
         assert stand.purchases == 2
 
