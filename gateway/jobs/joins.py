@@ -4,9 +4,9 @@ Owns: the rules, in their order: the caller's idempotency key, an SDK's own retr
 nobody took, a failure that is still remembered. Must not know: HTTP, how jobs run. Whoever is
 matched has entered the job before anybody else can be.
 
-A key of the house's own making proves that a request was sent before; a new one does not prove that
-it was not. So it is looked up like a caller's, but whoever brings it may have what nobody took, and
-a job that has it may be taken.
+A key of the house's own making proves that a request was sent before; a new one does not prove
+that it was not. So it is looked up like a caller's, but whoever brings it may have what nobody
+took, and a job that has it may be taken.
 """
 
 from collections.abc import Sequence

@@ -62,11 +62,11 @@ class Played(Protocol):
 class Playing:
     """What the playground is given.
 
-    ``play`` serves a JSON body as a key by its name; it is told the wish, by which the same form sent
-    once more is known (None where nothing is), and is given the asking connection, to hear of its
-    end. ``quote`` says what a request of a key would
-    cost in micro-dollars, None where that is not known; ``models`` are those there are now.
-    ``picture`` finds what sends a picture by its name; None if nothing can have that name.
+    ``play`` serves a JSON body as a key by its name; it is told the wish, by which the same form
+    sent once more is known (None where it had no token), and hears from the asking connection when
+    that ends. ``quote`` says what a request of a key would cost in micro-dollars, None where that
+    is not known; ``models`` are those there are now. ``picture`` finds what sends a picture by its
+    name; None if nothing can have that name.
     """
 
     play: Callable[[str, bytes, str | None, Receive], Awaitable[Played]]
