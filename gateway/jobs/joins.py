@@ -3,6 +3,10 @@
 Owns: the rules, in their order: the caller's idempotency key, an SDK's own retry, a picture that
 nobody took, a failure that is still remembered. Must not know: HTTP, how jobs run. Whoever is
 matched has entered the job before anybody else can be.
+
+A key of the house's own making proves that a request was sent before; a new one does not prove
+that it was not. So it is looked up like a caller's, but whoever brings it may have what nobody
+took, and a job that has it may be taken.
 """
 
 from collections.abc import Sequence
@@ -16,6 +20,7 @@ from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board, Job
 from gateway.jobs.rows import NOTHING_BOUGHT, find, pictures_of
+from gateway.jobs.wish import callers_key
 from gateway.state.base import JobRow, Store
 from gateway.translate.model import Plan
 
@@ -117,8 +122,10 @@ class Joins:
         done = [row for row in over if self._board.live(row.job_id) is None]
         if ask.retry:
             match = self._by_retry(live, done)
-        elif ask.idempotency_key is None:
-            match = self._orphan([job for job in live if not job.idempotency_key], done)
+        elif callers_key(ask.idempotency_key) is None:
+            match = self._orphan(
+                [job for job in live if not callers_key(job.idempotency_key)], done
+            )
         else:
             match = None
         if match is not None:
@@ -166,13 +173,15 @@ class Joins:
         for one in [*orphans, *live]:
             if not self._board.visits(one.job_id):
                 return Match(one, "orphan")
-        failed = [row for row in over if self._is_failed(row) and not row.idempotency_key]
+        failed = [
+            row for row in over if self._is_failed(row) and not callers_key(row.idempotency_key)
+        ]
         return Match(failed[-1], "replay") if failed else None
 
     def _adoptable(self, ask: Ask, plan: Plan, over: Sequence[JobRow]) -> JobRow | None:
         """The newest that failed in part, whose pictures nobody has, and that would be the same."""
         for row in reversed(over):
-            own = row.idempotency_key == ask.idempotency_key
+            own = callers_key(row.idempotency_key) == callers_key(ask.idempotency_key)
             alike = [task.n for task in row.plan.tasks] == [task.n for task in plan.tasks]
             had = any(self._has_all(row, place) for place in range(len(row.tasks)))
             free = not self._board.visits(row.job_id)
@@ -204,7 +213,9 @@ class Joins:
     def _is_orphan(self, row: JobRow) -> bool:
         age = self._ages.since_end(row.job_id, row.ended_at)
         return (
-            row.idempotency_key is None and age <= self._section.orphans and self._is_unclaimed(row)
+            callers_key(row.idempotency_key) is None
+            and age <= self._section.orphans
+            and self._is_unclaimed(row)
         )
 
     def _is_delivered_lately(self, row: JobRow) -> bool:

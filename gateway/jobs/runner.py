@@ -121,7 +121,7 @@ class Runner:
             for place, task in enumerate(old.tasks)
         )
         job = self._new(row.job_id, row.created_at, wish, tasks)
-        job.idempotency_key = job.idempotency_key or row.idempotency_key
+        job.idempotency_key = row.idempotency_key or job.idempotency_key  # as the ledger has it
         async with self._beginning(job):
             written = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
             missing = sum(not is_whole(task) for task in tasks)

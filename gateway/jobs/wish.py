@@ -11,9 +11,17 @@ from gateway.jobs.board import Release
 from gateway.state.base import NO_LIMITS
 from gateway.translate.model import Plan
 
+# What idempotency keys of the house's own making begin with. No header can hold it, so a caller's
+# never do.
+OWN = "§"
 _BYTES_PER_PIXEL = 4
 # The most that a table size of each tier has, for a size that the vendor chooses.
 _PIXELS = {"1k": 2_097_152, "2k": 5_242_880, "4k": 8_294_400}
+
+
+def callers_key(key: str | None) -> str | None:
+    """An idempotency key, if a caller made it."""
+    return None if key is None or key.startswith(OWN) else key
 
 
 @dataclass(frozen=True, slots=True)

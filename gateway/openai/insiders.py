@@ -7,10 +7,9 @@ text: nothing of it can become such an object.
 
 The answer to such a request is what a client would get, but for the pictures: of their base64 only
 the beginning is in it. Their names on the shelf are told beside it, so that no large answer is ever
-made, kept or read here.
+made, kept or read here. An answer without them is no delivery: that is their being fetched.
 """
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 
@@ -19,13 +18,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.access import permissions
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.jobs.wish import OWN
+from gateway.openai.parameters import MAX_N, MAX_PROMPT
 from gateway.openai.terms import CurrentTerms
 from gateway.translate.model import ImageRequest
 from gateway.translate.money import reservations
 from gateway.translate.plan import make_plan
 
-# Four prompts of the longest, all of it escaped, and what is around them.
-MOST_KEPT = 1_000_000
+# A prompt for each of the most pictures, every character of the longest an escaped pair of
+# surrogates, and what is around them.
+MOST_KEPT = MAX_N * MAX_PROMPT * len(r"\ud83c\udfee") + 64_000
+# What proxies log for a client that left before its answer.
+_LEFT = 499
 _PLACE = "on_behalf"
 _NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 
@@ -34,10 +38,12 @@ _NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
 class OnBehalf:
     """Of whom a request is made: a configured key, by its name.
 
-    ``pictures`` takes the names on the shelf of those that the answer is of, in its order.
+    ``idempotency_key`` is one of the house's own making. ``pictures`` takes the names on the shelf
+    of those that the answer is of, in its order.
     """
 
     key_name: str
+    idempotency_key: str | None = None
     pictures: list[str] = field(default_factory=list, compare=False)
 
 
@@ -51,7 +57,8 @@ def on_behalf(scope: Scope) -> OnBehalf | None:
 class Answer:
     """What a client would have got, with little of each picture; these are ``pictures``, by name.
 
-    ``body`` is None where even so it was too large to be kept.
+    ``body`` is None where even so it was too large to be kept. ``status`` is 499 where nobody was
+    answered, for whoever asked had left.
     """
 
     status: int
@@ -72,16 +79,24 @@ class Insider:
     def __repr__(self) -> str:
         return f"Insider({self._terms!r})"
 
-    async def generate(self, key_name: str, body: bytes) -> Answer:
-        """``POST /v1/images/generations`` with a JSON body, under the key's own limits."""
-        collected, behalf = _Collected(), OnBehalf(key_name)
+    async def generate(
+        self, key_name: str, body: bytes, wish: str | None, receive: Receive
+    ) -> Answer:
+        """``POST /v1/images/generations`` with a JSON body, under the key's own limits.
+
+        ``wish`` is the same where the same request is sent once more, and else never; None if that
+        is not known. ``receive`` is of the connection of whoever asks, all of whose body was read:
+        who hangs up there has hung up here.
+        """
+        collected = _Collected()
+        behalf = OnBehalf(key_name, None if wish is None else OWN + wish)
         scope = _scope("POST", "/v1/images/generations", self._host)
         scope["headers"] += [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
         ]
         scope["state"][_PLACE] = behalf
-        await self._app(scope, _Caller(body).receive, collected.send)
+        await self._app(scope, _Caller(body, receive).receive, collected.send)
         return collected.answer(tuple(behalf.pictures))
 
     def picture(self, name: str) -> ASGIApp | None:
@@ -112,14 +127,17 @@ class Insider:
 
 
 class _Caller:
-    """Sends one body and then waits for its answer, however long that takes."""
+    """Sends one body, and then waits for its answer for as long as whoever is behind it does."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, behind: Receive) -> None:
         self._body: bytes | None = body
+        self._behind = behind
 
     async def receive(self) -> Message:
         if self._body is None:
-            await asyncio.get_running_loop().create_future()  # until the app has had enough of it
+            while (message := await self._behind())["type"] != "http.disconnect":
+                pass
+            return message
         message = {"type": "http.request", "body": self._body, "more_body": False}
         self._body = None
         return message
@@ -129,7 +147,7 @@ class _Collected:
     """Keeps an answer."""
 
     def __init__(self) -> None:
-        self._status = 500
+        self._status = _LEFT
         self._headers: tuple[tuple[str, str], ...] = ()
         self._pieces: list[bytes] = []
         self._size = 0

@@ -71,7 +71,7 @@ class ImagesEndpoint:
         facts.route = self._route
         terms, key = await self._desk.admission.admit(request)
         retry = is_retry(request.headers)
-        returning = retry or "idempotency-key" in request.headers
+        returning = retry or _is_named(request)
         await self._desk.reception.look_ahead(key.name, key.limits, key.weight, returning=returning)
         try:
             wish = await self._wish(request, terms, key, arrived)
@@ -90,7 +90,8 @@ class ImagesEndpoint:
                     await response(scope, receive, send)
                 finally:
                     note_answer(facts, response, wish.plan, outcome)
-                if response.delivered:
+                # Who is in the house has no picture yet: only what it then fetches was delivered.
+                if response.delivered and on_behalf(scope) is None:
                     await self._desk.reception.delivered(visit.job_id)
 
     async def _wish(self, request: Request, terms: Terms, key: Key, arrived: float) -> Wish:
@@ -112,7 +113,7 @@ class ImagesEndpoint:
         try:
             plan = make_plan(asked, permissions.rules_for(key, terms.rules))
             permissions.check(key, plan)
-            named = idempotency_key(request.headers)
+            named = _named(request)
         except BaseException:
             await received.spool.discard()
             raise
@@ -198,6 +199,19 @@ async def hang_up(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
         yield gone
     finally:
         gone.cancel()
+
+
+def _is_named(request: Request) -> bool:
+    inside = on_behalf(request.scope)
+    if inside is not None:
+        return inside.idempotency_key is not None
+    return "idempotency-key" in request.headers
+
+
+def _named(request: Request) -> str | None:
+    """The request's idempotency key. Raises: InvalidRequest."""
+    inside = on_behalf(request.scope)
+    return inside.idempotency_key if inside is not None else idempotency_key(request.headers)
 
 
 def _headers(visit: Visit, notes: tuple[Note, ...]) -> dict[str, str]:

@@ -239,7 +239,7 @@ class Console:
         if playground.is_full:
             why = "two pictures are being made from here already: wait for one"
             return said(HTTPStatus.SERVICE_UNAVAILABLE, why)
-        played, shown = await playground.play(wanted)
+        played, shown = await playground.play(wanted, request.receive)
         request_id = dict(played.headers).get("x-request-id")
         self._emit(
             PictureTried(

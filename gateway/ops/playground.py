@@ -1,18 +1,24 @@
 """The playground: a picture as one of the clients' keys, to see what its owner would get.
 
 Owns: the form's fields and their bounds, the request that becomes of them, how many run at once,
-and what is shown of the answer. Must not know: how a request is served as a key, sessions, HTML. No
-picture passes through here: the page shows them by their names, as files.
+what is shown of the answer, and which token the next form has. Must not know: how a request is
+served as a key, sessions, HTML. No picture passes through here: the page shows them by their names,
+as files.
+
+Each form has a token, ``once``. Sent again, by whoever saw no good answer, it gets what was bought
+for it. With a good answer comes another token, so that who asks for the same again gets a new one.
 """
 
 import asyncio
+import hashlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive
 
 from gateway.clock import Clock
 from gateway.ops.bars import Value
@@ -56,12 +62,14 @@ class Played(Protocol):
 class Playing:
     """What the playground is given.
 
-    ``play`` serves a JSON body as a key by its name; ``quote`` says what a request of a key would
-    cost in micro-dollars, None where that is not known; ``models`` are those there are now.
-    ``picture`` finds what sends a picture by its name; None if nothing can have that name.
+    ``play`` serves a JSON body as a key by its name; it is told the wish, by which the same form
+    sent once more is known (None where it had no token), and hears from the asking connection when
+    that ends. ``quote`` says what a request of a key would cost in micro-dollars, None where that
+    is not known; ``models`` are those there are now. ``picture`` finds what sends a picture by its
+    name; None if nothing can have that name.
     """
 
-    play: Callable[[str, bytes], Awaitable[Played]]
+    play: Callable[[str, bytes, str | None, Receive], Awaitable[Played]]
     quote: Callable[[str, ImageRequest], int | None]
     models: Callable[[], Iterable[str]]
     picture: Callable[[str], ASGIApp | None]
@@ -69,7 +77,7 @@ class Playing:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The form, filled in; an empty word leaves the parameter out."""
+    """The form, filled in; an empty word leaves the parameter out. ``once`` is its token."""
 
     key_name: str
     model: str
@@ -77,6 +85,7 @@ class Wanted:
     quality: str
     n: int
     prompt: str
+    once: str = ""
 
     def request(self) -> ImageRequest:
         """As the planner reads it."""
@@ -94,6 +103,15 @@ class Wanted:
         fields: dict[str, str | int] = {"model": self.model, "prompt": self.prompt, "n": self.n}
         fields |= {"size": self.size, "quality": self.quality}
         return json.dumps({name: value for name, value in fields.items() if value != ""}).encode()
+
+    def wish(self) -> str | None:
+        """What is the same where this form is sent once more as it was; None without a token.
+
+        A form whose fields have changed is for another wish, whatever became of the first.
+        """
+        if not self.once:
+            return None
+        return hashlib.sha256(b"%b\0%b" % (self.once.encode(), self.body())).hexdigest()
 
 
 class Unusable(ValueError):
@@ -132,6 +150,7 @@ class Playground:
             "numbers": list(range(1, MOST_PICTURES + 1)),
             "tiers": extended,
             "longest": _LONGEST_PROMPT,
+            "once": _token(),
         }
 
     def price(self, wanted: Wanted) -> str:
@@ -143,16 +162,23 @@ class Playground:
         """What sends a picture, by its name."""
         return self._playing.picture(name)
 
-    async def play(self, wanted: Wanted) -> tuple[Played, Mapping[str, Value]]:
-        """Make it, and wait; what was begun goes on if whoever asked has left."""
+    async def play(self, wanted: Wanted, receive: Receive) -> tuple[Played, Mapping[str, Value]]:
+        """Make it, and wait for as long as whoever asks, whose leaving ``receive`` tells.
+
+        What was bought goes on without them, and is theirs when they send the form again.
+        """
         began = self._clock.monotonic()
         self._running += 1
         try:
-            played = await self._playing.play(wanted.key_name, wanted.body())
+            played = await self._playing.play(
+                wanted.key_name, wanted.body(), wanted.wish(), receive
+            )
         finally:
             self._running -= 1
         took = self._clock.monotonic() - began
-        return played, await asyncio.to_thread(shown, played, took)
+        told = await asyncio.to_thread(shown, played, took)
+        once = wanted.once if wanted.once and not _is_good(played) else _token()
+        return played, {**told, "once": once}
 
 
 def read_form(form: Mapping[str, str]) -> Wanted:
@@ -167,12 +193,12 @@ def read_form(form: Mapping[str, str]) -> Wanted:
         raise Unusable(f"a prompt has at most {_LONGEST_PROMPT} characters")
     words = (form.get(name, "") for name in ("model", "size", "quality"))
     model, wanted_size, quality = words
-    return Wanted(form["key"], model, wanted_size, quality, int(number), prompt)
+    once = form.get("once", "")
+    return Wanted(form["key"], model, wanted_size, quality, int(number), prompt, once)
 
 
 def shown(played: Played, seconds: float) -> Mapping[str, Value]:
     """What is told of an answer, for the page's template and script alike."""
-    good = played.status < HTTPStatus.BAD_REQUEST
     headers: list[Value] = [
         {"key": f"{place} {name}", "name": name, "value": value}
         for place, (name, value) in enumerate(played.headers)
@@ -184,12 +210,20 @@ def shown(played: Played, seconds: float) -> Mapping[str, Value]:
     ]
     return {
         "status": f"{played.status} {_phrase(played.status)}",
-        "tone": "good" if good else "bad",
+        "tone": "good" if _is_good(played) else "bad",
         "took": f"{seconds:.1f} s",
         "headers": headers,
         "json": _TOO_LARGE if played.body is None else _pretty(played.body),
         "pictures": pictures,
     }
+
+
+def _is_good(played: Played) -> bool:
+    return played.status < HTTPStatus.BAD_REQUEST
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(16)
 
 
 def _pretty(body: bytes) -> str:

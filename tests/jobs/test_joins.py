@@ -17,6 +17,7 @@ from gateway.errors import (
 from gateway.events import Dropped, JobJoined, JobReopened, Stepped
 from gateway.jobs.board import Outcome
 from gateway.jobs.reception import CallerLeft, Visit
+from gateway.jobs.wish import OWN
 from gateway.state.base import NO_LIMITS
 from gateway.upstream import base
 from tests.jobs.fakes import House
@@ -226,6 +227,40 @@ async def test_two_equal_requests_that_are_waited_for_are_two_wishes(house: Hous
     assert len(house.vendor.purchases) == 2
 
 
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second"), [(f"{OWN}a", f"{OWN}b"), (f"{OWN}a", None), (None, f"{OWN}b")]
+)
+async def test_a_key_of_the_houses_own_hides_nothing_that_nobody_took(
+    house: House, first: str | None, second: str | None, made: bool
+) -> None:
+    job_id = await hangs_up(house, idempotency_key=first)
+    if made:
+        await over(house)
+    again, _ = await served(house, idempotency_key=second)
+    assert (again.job_id, again.how) == (job_id, "orphan")
+    third, _ = await served(house, idempotency_key=f"{OWN}c")
+    assert third.how is None
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", f"{OWN}b"), (f"{OWN}a", "b")])
+async def test_between_a_callers_key_and_the_houses_own_nothing_is_shared(
+    house: House, first: str, second: str
+) -> None:
+    await hangs_up(house, idempotency_key=first)
+    await over(house)
+    again, _ = await served(house, idempotency_key=second)
+    assert again.how is None
+
+
+async def test_who_waits_is_joined_by_the_houses_own_key_alone(house: House) -> None:
+    wishes = [house.wish(a_plan(), idempotency_key=f"{OWN}{name}") for name in "aab"]
+    visits = await house.clock.drive(asyncio.gather(*(house.served(wish) for wish in wishes)))
+    jobs = [visit.job_id for visit, _ in visits]
+    assert jobs[0] == jobs[1] != jobs[2]
+    assert len(house.vendor.purchases) == 2
+
+
 async def test_one_orphan_is_given_to_one_of_two(house: House) -> None:
     job_id = await hangs_up(house)
     both = asyncio.gather(house.served(house.wish(a_plan())), house.served(house.wish(a_plan())))
@@ -288,6 +323,17 @@ async def test_a_failure_of_what_was_paid_for_is_told_again(house: House) -> Non
     assert len(house.vendor.purchases) == 1
 
 
+async def test_a_failure_under_a_key_of_the_houses_own_is_told_again_to_another(
+    house: House,
+) -> None:
+    house.vendor.failure = TaskFailed("it broke")
+    first, _ = await served(house, idempotency_key=f"{OWN}a")
+    house.vendor.failure = None
+    again, told = await served(house, idempotency_key=f"{OWN}b")
+    assert (again.job_id, again.how) == (first.job_id, "replay")
+    assert isinstance(told.error, TaskFailed)
+
+
 async def test_a_failure_is_forgotten_after_its_time(house: House) -> None:
     house.vendor.failure = TaskFailed("it broke")
     await served(house)
@@ -338,6 +384,30 @@ async def test_of_a_partial_failure_only_what_is_missing_is_bought_later(house: 
     assert {one.filename for one in made.images} > set(told.error.bought.kept)
     assert len(house.vendor.purchases) == 3
     assert [fact.missing for fact in house.facts if isinstance(fact, JobReopened)] == [1]
+
+
+async def test_what_a_partial_failure_left_keeps_the_key_the_ledger_has_it_under(
+    house: House,
+) -> None:
+    ids = iter(range(3))
+
+    def second_fails(_: object) -> Exception | None:
+        return base.CreateRefused("x", ContentRefused("no")) if next(ids) == 1 else None
+
+    house.vendor.refuse = second_fails
+    first, told = await house.clock.drive(
+        house.served(house.wish(a_plan(10), idempotency_key=f"{OWN}a"))
+    )
+    assert told.error is not None
+    house.vendor.refuse = lambda _: None
+    await house.clock.advance(301)
+    again = asyncio.gather(
+        house.served(house.wish(a_plan(10), idempotency_key=f"{OWN}b")),
+        house.served(house.wish(a_plan(10), idempotency_key=f"{OWN}a")),
+    )
+    visits = await house.clock.drive(again)
+    assert {visit.job_id for visit, _ in visits} == {first.job_id}
+    assert len(house.vendor.purchases) == 3
 
 
 async def test_of_two_at_once_only_one_is_given_what_a_partial_failure_left(house: House) -> None:

@@ -16,7 +16,7 @@ from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
 from gateway.facts import RequestEnded
 from gateway.openai import insiders
-from gateway.openai.insiders import Insider, OnBehalf, on_behalf
+from gateway.openai.insiders import Answer, Insider, OnBehalf, on_behalf
 from gateway.server.listener import Listener
 from gateway.translate.model import ImageRequest
 from tests.clocks import FakeClock
@@ -47,6 +47,30 @@ def insider(stand: Stand) -> Insider:
     return Insider(stand.gateway.clients, stand.gateway.terms, FakeClock(), "127.0.0.1:8080")
 
 
+async def stays() -> Message:
+    """The connection of somebody who does not hang up."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody has left")
+
+
+class Asking:
+    """The connection of somebody who may."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def receive(self) -> Message:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+async def asked(
+    stand: Stand, key_name: str, body: bytes, wish: str | None = None, asking: Asking | None = None
+) -> Answer:
+    receive = stays if asking is None else asking.receive
+    return await insider(stand).generate(key_name, body, wish, receive)
+
+
 @asynccontextmanager
 async def from_within(stand: Stand, name: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client to whom nothing but one picture answers."""
@@ -68,14 +92,14 @@ def claimed(stand: Stand, name: str) -> bool:
 
 
 async def made(stand: Stand, key_name: str, **change: object) -> tuple[int, dict[str, Any]]:
-    answer = await insider(stand).generate(key_name, json.dumps({**WISH, **change}).encode())
+    answer = await asked(stand, key_name, json.dumps({**WISH, **change}).encode())
     assert answer.body is not None
     return answer.status, json.loads(answer.body)
 
 
 async def test_a_picture_is_made_as_the_named_key(stand: Stand) -> None:
     body = json.dumps(WISH).encode()
-    answer = await insider(stand).generate("studio", body)
+    answer = await asked(stand, "studio", body)
     assert answer.status == 200
     assert json.loads(answer.body or b"")["data"][0]["b64_json"]
     headers = dict(answer.headers)
@@ -92,7 +116,7 @@ async def test_pictures_are_told_by_name_and_never_stand_in_the_answer(
 ) -> None:
     server = {"compatibility": compatibility}
     async with behaving(tmp_path, keys=KEYS, models=PRICES, server=server) as stand:
-        answer = await insider(stand).generate("studio", json.dumps({**WISH, "n": 2}).encode())
+        answer = await asked(stand, "studio", json.dumps({**WISH, "n": 2}).encode())
         assert answer.body is not None
         assert len(answer.body) < 2_000
         told = json.loads(answer.body)
@@ -112,13 +136,13 @@ async def test_pictures_are_told_by_name_and_never_stand_in_the_answer(
 
 async def test_links_are_told_to_who_asks_for_links(stand: Stand) -> None:
     body = json.dumps({**WISH, "response_format": "url"}).encode()
-    answer = await insider(stand).generate("studio", body)
+    answer = await asked(stand, "studio", body)
     (item,) = json.loads(answer.body or b"")["data"]
     assert item == {"url": f"http://127.0.0.1:8080/images/{answer.pictures[0]}"}
 
 
 async def test_an_answer_without_pictures_names_none(stand: Stand) -> None:
-    answer = await insider(stand).generate("small", json.dumps({**WISH, "n": 99}).encode())
+    answer = await asked(stand, "small", json.dumps({**WISH, "n": 99}).encode())
     assert (answer.status, answer.pictures) == (400, ())
 
 
@@ -237,26 +261,141 @@ async def test_too_large_an_answer_is_not_kept(monkeypatch: pytest.MonkeyPatch) 
         await send({"type": "http.response.body", "body": b""})
 
     terms: Any = None
-    answer = await Insider(app, terms, FakeClock(), "h").generate("studio", b"{}")
+    answer = await Insider(app, terms, FakeClock(), "h").generate("studio", b"{}", None, stays)
     assert (answer.status, answer.headers, answer.body) == (200, (("x-a", "b"),), None)
 
 
-async def test_it_waits_for_the_answer_and_never_hangs_up() -> None:
-    messages: list[Message] = []
+async def test_it_waits_for_as_long_as_who_is_behind_it() -> None:
+    asking, messages = Asking(), list[Message]()
 
     async def app(scope: Scope, receive: Any, send: Any) -> None:
         messages.append(await receive())
         more = asyncio.ensure_future(receive())
         await FakeClock().sleep(0)
         assert not more.done()
-        more.cancel()
+        asking.left.set()
+        messages.append(await more)
         assert dict(scope["headers"])[b"content-length"] == b"2"
         await send({"type": "http.response.start", "status": 204})
 
     terms: Any = None
-    answer = await Insider(app, terms, FakeClock(), "h").generate("studio", b"{}")
-    assert messages == [{"type": "http.request", "body": b"{}", "more_body": False}]
+    inside = Insider(app, terms, FakeClock(), "h")
+    async with asyncio.timeout(10):
+        answer = await inside.generate("studio", b"{}", None, asking.receive)
+    assert messages == [
+        {"type": "http.request", "body": b"{}", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
     assert (answer.status, answer.body) == (204, b"")
+
+
+# Coming again
+
+
+async def leaves(stand: Stand, wish: str | None) -> Answer:
+    """Somebody hangs up once the picture was bought."""
+    before, asking = stand.purchases, Asking()
+    stand.vendor_is(speed=8.0)
+    asks = asyncio.create_task(asked(stand, "studio", json.dumps(WISH).encode(), wish, asking))
+    await stand.until(lambda: stand.purchases > before)
+    asking.left.set()
+    answer = await asks
+    stand.vendor_is(speed=1000.0)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "how"),
+    [("one", "one", "idempotency_key"), ("one", "two", "orphan"), (None, None, "orphan")],
+)
+async def test_who_hangs_up_and_comes_again_gets_what_was_bought(
+    stand: Stand, first: str | None, second: str | None, how: str
+) -> None:
+    left = await leaves(stand, first)
+    assert (left.status, left.headers, left.pictures) == (499, (), ())
+    assert stand.gateway.board._visits == {}
+    answer = await asked(stand, "studio", json.dumps(WISH).encode(), second)
+    assert answer.status == 200
+    assert stand.purchases == 1
+    gone, came = stand.requests
+    assert (gone.left_early, gone.status, came.joined) == (True, None, how)
+
+
+async def test_who_comes_again_is_let_in_however_many_wait(tmp_path: Path) -> None:
+    one: dict[str, Any] = {"upstream": {"max_tasks": 1}, "queue": {"requests": 1}}
+    async with behaving(tmp_path, keys=KEYS, **one) as stand:
+        left = await leaves(stand, "one")
+        other = json.dumps({**WISH, "prompt": "a harbour"}).encode()
+        waiting = asyncio.create_task(asked(stand, "studio", other, "two"))
+        await stand.until(lambda: len(stand.gateway.board) == 2)
+        wishes = [(json.dumps(WISH).encode(), "one"), (other, "three")]
+        answers = await asyncio.gather(*(asked(stand, "studio", *wish) for wish in wishes))
+        assert [left.status, *(answer.status for answer in answers)] == [499, 200, 503]
+        assert (await waiting).status == 200
+        assert stand.purchases == 2
+
+
+async def test_whose_hang_up_is_not_noticed_joins_by_the_wish_itself(stand: Stand) -> None:
+    body = json.dumps(WISH).encode()
+    both = await asyncio.gather(*(asked(stand, "studio", body, "one") for _ in range(2)))
+    assert [one.status for one in both] == [200, 200]
+    assert both[0].pictures == both[1].pictures
+    assert stand.purchases == 1
+
+
+async def test_a_wish_that_had_its_picture_is_given_it_again_and_another_buys(stand: Stand) -> None:
+    body = json.dumps(WISH).encode()
+    first = await asked(stand, "studio", body, "one")
+    await fetched(stand, first.pictures[0])
+    again, another = await asked(stand, "studio", body, "one"), await asked(stand, "studio", body)
+    assert again.pictures == first.pictures
+    assert another.pictures != first.pictures
+    assert stand.purchases == 2
+
+
+async def test_no_caller_has_a_key_of_the_houses_own_making(stand: Stand) -> None:
+    await leaves(stand, "one")
+    async with stand.plain(headers={"authorization": f"Bearer {KEY}"}) as client:
+        for named in ("§one".encode(), "§one".encode("latin-1")):
+            answer = await client.post(
+                "/v1/images/generations",
+                headers=[(b"idempotency-key", named)],
+                json=WISH,
+            )
+            assert answer.json()["error"]["code"] == "invalid_idempotency_key"
+        told = {"idempotency-key": "one"}
+        await client.post("/v1/images/generations", headers=told, json=WISH)
+    assert stand.purchases == 2
+
+
+async def test_only_a_picture_that_was_fetched_is_delivered(stand: Stand) -> None:
+    body = json.dumps({**WISH, "n": 2}).encode()
+    answer = await asked(stand, "studio", body, "one")
+    job_id, store = stand.requests[0].job_id, stand.gateway._store
+
+    async def standing_so() -> tuple[int, object]:
+        row = await store.job(job_id or "")
+        assert row is not None
+        return (await store.figures()).unclaimed, row.delivered_at
+
+    assert await standing_so() == (1, None)
+    await fetched(stand, answer.pictures[0])
+    assert await standing_so() == (1, None)
+    await fetched(stand, answer.pictures[1])
+    assert await standing_so() == (0, None)
+    assert all(claimed(stand, name) for name in answer.pictures)
+    again = await asked(stand, "studio", body, "one")
+    assert (again.status, again.pictures) == (200, answer.pictures)
+    assert stand.purchases == 1
+
+
+async def test_the_longest_prompts_are_told_whole(stand: Stand) -> None:
+    wish = {"model": "dall-e-3", "prompt": "\N{IZAKAYA LANTERN}" * 32_000, "n": 10}
+    answer = await asked(stand, "studio", json.dumps(wish).encode())
+    assert answer.status == 200
+    assert answer.body is not None
+    told = json.loads(answer.body)
+    assert [one["revised_prompt"] for one in told["data"]] == [wish["prompt"]] * 10
 
 
 @pytest.mark.parametrize(

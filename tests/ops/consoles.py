@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive
 
 from gateway.ops.bearer import OperatorsToken
 from gateway.ops.console import Console, Sources
@@ -47,6 +47,7 @@ class Stage:
     clock: FakeClock = field(default_factory=FakeClock)
     facts: list[Any] = field(default_factory=list)
     played: list[tuple[str, bytes]] = field(default_factory=list)
+    wishes: list[str | None] = field(default_factory=list)
     quoted: list[ImageRequest] = field(default_factory=list)
     drained: int = 0
     snapshots: int = 0
@@ -71,8 +72,11 @@ class Stage:
     async def _keys(self) -> tuple[KeyView, ...]:
         return self.keys
 
-    async def _play(self, key_name: str, body: bytes) -> Answer:
+    async def _play(
+        self, key_name: str, body: bytes, wish: str | None, _receive: Receive
+    ) -> Answer:
         self.played.append((key_name, body))
+        self.wishes.append(wish)
         return self.answer
 
     def _quote(self, _key_name: str, request: ImageRequest) -> int | None:
@@ -111,15 +115,19 @@ class Browser:
         self, path: str, fields: Mapping[str, str] | None = None, **headers: str | None
     ) -> httpx.Response:
         """A form of the page; ``None`` leaves a header out."""
-        form = {"csrf": self.csrf, **(fields or {})}
+        form = {**self.tokens, **(fields or {})}
         told = {"origin": ORIGIN, **headers}
         sent = {name.replace("_", "-"): value for name, value in told.items() if value is not None}
         return await self.client.post(path, data=form, headers=sent)
 
     @property
+    def tokens(self) -> dict[str, str]:
+        """What the page's forms carry unseen."""
+        return {"csrf": "", **dict(re.findall(r'name="(csrf|once)" value="([^"]+)"', self.page))}
+
+    @property
     def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', self.page)
-        return found[1] if found else ""
+        return self.tokens["csrf"]
 
     async def sign_in(self, token: str = TOKEN) -> httpx.Response:
         await self.open("/login")

@@ -333,6 +333,30 @@ async def test_without_a_script_the_answer_is_a_page() -> None:
     assert "hidden" not in section
 
 
+async def test_a_page_carries_the_token_of_a_failed_answer_and_a_new_one_after_a_good_one() -> None:
+    stage = Stage(answer=Answer(504, (), b"{}", ()))
+    async with browsing(stage) as browser:
+        await browser.open()
+        for status in (504, 200, 200):
+            stage.answer.status = status
+            browser.page = (await browser.send("/playground", FORM)).text
+    first, second, third = stage.wishes
+    assert first is not None
+    assert first == second
+    assert third not in {first, None}
+
+
+async def test_a_script_is_told_the_next_token() -> None:
+    stage = Stage()
+    async with browsing(stage) as browser:
+        told = (await played(browser)).json()
+        assert told["once"] not in {"", browser.tokens["once"]}
+        await browser.open()
+        pages = {browser.tokens["once"]}
+        await browser.open()
+        assert len({*pages, browser.tokens["once"], told["once"]}) == 3
+
+
 async def test_a_picture_is_a_file_for_our_own_page_alone() -> None:
     async with browsing(Stage(TOKEN)) as browser:
         assert (await browser.client.get(f"/playground/pictures/{PICTURE}")).status_code == 401

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive
 
 from gateway.ops.playground import (
     Playground,
@@ -29,6 +30,11 @@ FORM = {
 
 def nothing(_name: str) -> None:
     """There is no picture."""
+
+
+async def unheard() -> Message:
+    """Whoever asks stays."""
+    raise AssertionError("the playground itself does not listen")
 
 
 def answer(body: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
@@ -137,13 +143,13 @@ def test_of_the_headers_those_are_shown_that_are_ours() -> None:
 async def test_few_run_at_once() -> None:
     go = asyncio.Event()
 
-    async def play(_key: str, _body: bytes) -> Answer:
+    async def play(*_: object) -> Answer:
         await go.wait()
         return answer({})
 
     playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock())
     wanted = Wanted("studio", "", "", "", 1, "a")
-    running = [asyncio.create_task(playground.play(wanted)) for _ in range(2)]
+    running = [asyncio.create_task(playground.play(wanted, unheard)) for _ in range(2)]
     await FakeClock().sleep(0)
     assert playground.is_full
     assert repr(playground) == "<Playground running=2>"
@@ -153,18 +159,18 @@ async def test_few_run_at_once() -> None:
 
 
 async def test_one_that_fails_leaves_its_place() -> None:
-    async def play(_key: str, _body: bytes) -> Answer:
+    async def play(*_: object) -> Answer:
         raise RuntimeError("broken")
 
     playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock(), most=1)
     with pytest.raises(RuntimeError):
-        await playground.play(Wanted("studio", "", "", "", 1, "a"))
+        await playground.play(Wanted("studio", "", "", "", 1, "a"), unheard)
     assert not playground.is_full
 
 
 @pytest.mark.parametrize(("micro", "text"), [(None, "costs money"), (80_000, "costs $0.08")])
 def test_the_button_says_what_it_costs(micro: int | None, text: str) -> None:
-    async def play(_key: str, _body: bytes) -> Answer:
+    async def play(*_: object) -> Answer:
         raise AssertionError("a price was asked for")
 
     quoted: list[Any] = []
@@ -185,7 +191,7 @@ def test_the_button_says_what_it_costs(micro: int | None, text: str) -> None:
 
 
 def test_it_offers_the_vendors_sizes_by_tier() -> None:
-    async def play(_key: str, _body: bytes) -> Answer:
+    async def play(*_: object) -> Answer:
         raise AssertionError("nobody pressed the button")
 
     playground = Playground(
@@ -199,3 +205,53 @@ def test_it_offers_the_vendors_sizes_by_tier() -> None:
         "4k": 6,
     }
     assert choices["numbers"] == [1, 2, 3, 4]
+
+
+async def test_a_form_is_one_wish_until_it_had_a_good_answer() -> None:
+    wishes: list[str | None] = []
+    answers = [answer({}, 504), answer({}, 499), answer({}), answer({})]
+
+    async def play(_key: str, _body: bytes, wish: str | None, _receive: Receive) -> Answer:
+        wishes.append(wish)
+        return answers[len(wishes) - 1]
+
+    playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock())
+    once: Any = playground.choices()["once"]
+    for _ in answers:
+        _, told = await playground.play(read_form({**FORM, "once": once}), unheard)
+        once = told["once"]
+    first, second, third, fourth = wishes
+    assert first == second == third
+    assert None not in wishes
+    assert fourth != third
+
+
+def test_a_form_whose_fields_have_changed_is_another_wish() -> None:
+    form = {**FORM, "once": "a token"}
+    wish = read_form(form).wish()
+    assert wish == read_form(form).wish()
+    assert wish != read_form({**form, "prompt": "a harbour"}).wish()
+    assert wish != read_form({**form, "once": "another"}).wish()
+    assert read_form(FORM).wish() is None
+
+
+async def test_no_two_forms_have_one_token() -> None:
+    async def play(*_: object) -> Answer:
+        return answer({}, 500)
+
+    playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock())
+    tokens = [playground.choices()["once"] for _ in range(3)]
+    _, told = await playground.play(read_form(FORM), unheard)  # it had none to keep
+    assert len({*tokens, told["once"]}) == 4
+
+
+async def test_it_is_told_where_whoever_asks_leaves() -> None:
+    heard: list[Receive] = []
+
+    async def play(_key: str, _body: bytes, _wish: str | None, receive: Receive) -> Answer:
+        heard.append(receive)
+        return answer({})
+
+    playground = Playground(Playing(play, lambda *_: None, list, nothing), FakeClock())
+    await playground.play(read_form(FORM), unheard)
+    assert heard == [unheard]

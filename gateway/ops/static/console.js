@@ -147,10 +147,12 @@
   const price = document.getElementById("play-price");
   const state = document.getElementById("play-state");
   const played = document.getElementById("played");
+  const LOST = "no answer came; make it again, and what was bought for it is not bought twice";
 
   const quote = async () => {
     const fields = new URLSearchParams(new FormData(form));
     fields.delete("csrf");
+    fields.delete("once");
     fields.delete("prompt");
     const answer = await fetch(`playground/price?${fields}`);
     if (answer.ok) price.textContent = (await answer.json()).price;
@@ -171,16 +173,19 @@
         body: new URLSearchParams(new FormData(form)),
       });
       state.textContent = "";
-      if (answer.headers.get("content-type")?.startsWith("application/json")) {
+      const type = answer.headers.get("content-type") ?? "";
+      if (type.startsWith("application/json")) {
         const values = await answer.json();
         fill(played, values);
         played.querySelector("details").open = values.pictures.length === 0;
         played.hidden = false;
+        form.elements.namedItem("once").value = values.once;
       } else {
-        state.textContent = await answer.text();
+        // What is no plain text is not ours, but that of a proxy that did not wait for us.
+        state.textContent = type.startsWith("text/plain") ? await answer.text() : LOST;
       }
     } catch {
-      state.textContent = "the gateway gave no answer; what was begun goes on, and is kept";
+      state.textContent = LOST;
     } finally {
       clearInterval(ticking);
       button.disabled = false;
