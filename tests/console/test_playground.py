@@ -14,9 +14,7 @@ from gateway.ops.acts import PictureTried
 from tests.console.chromium import Window
 from tests.console.operated import KEYS, Operated, operated
 
-SEEN = (
-    "(one) => one.complete && one.naturalWidth > 0 ? [one.naturalWidth, one.naturalHeight] : null"
-)
+SEEN = "async (one) => { await one.decode(); return [one.naturalWidth, one.naturalHeight]; }"
 MAKE = re.compile("^Make it")
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
