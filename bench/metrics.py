@@ -179,9 +179,9 @@ async def held(keys: int) -> None:
 
 
 async def scrapes() -> dict[str, object]:
-    await ready(f"http://127.0.0.1:{_PORT}/")
+    await ready(f"http://127.0.0.1:{_PORT}/metrics")
     request = (
-        b"GET /metrics HTTP/1.1\r\nhost: bench\r\naccept-encoding: gzip\r\n"
+        b"GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept-encoding: gzip\r\n"
         b"accept: application/openmetrics-text;version=1.0.0\r\n\r\n"
     )
     took, size = [], 0
@@ -191,6 +191,8 @@ async def scrapes() -> dict[str, object]:
         started = time.perf_counter()
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if not head.startswith(b"http/1.1 200 "):
+            raise RuntimeError(head.decode("latin-1"))
         line = next(one for one in head.split(b"\r\n") if one.startswith(b"content-length:"))
         size = int(line.split(b":")[1])
         await reader.readexactly(size)
