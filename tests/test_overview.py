@@ -415,14 +415,14 @@ async def test_budgets_are_counted_though_the_ledger_cannot_be_read(stand: Stand
 async def test_a_reload_changes_budgets_at_once(stand: Stand) -> None:
     await stand.house.start(a_plan(n=3))
     await stand.overview.refresh()
-    newcomer = {"name": "newcomer", "key": "sk-igw-new", "limits": {"cost_per_day": "0"}}
+    newcomer = {"name": "newcomer", "key": "sk-igw-new", "limits": {"cost_per_day": "1"}}
     smaller = {**STUDIO, "limits": {"images_per_day": 4, "cost_per_day": "5"}}
     stand.overview.reload(keys(smaller, newcomer))
     (used, *_) = await stand.overview.keys()
     assert stand.overview.snapshot().figures.budgets == {
         ("studio", "images_per_day"): 0.75,
         ("studio", "cost_per_day"): used.standing.cost_today / 5_000_000,
-        ("newcomer", "cost_per_day"): 1,
+        ("newcomer", "cost_per_day"): 0,
     }
     stand.overview.reload(keys({**STUDIO, "limits": {}}))
     assert stand.overview.snapshot().figures.budgets == {}

@@ -27,7 +27,7 @@ _NOTHING: Used = (0, 0, 0)
 
 def with_budgets(keys: Iterable[Key]) -> Iterator[Key]:
     """Those of the keys that have any."""
-    return (key for key in keys if any(limit is not None for limit in _allowed(key.limits)))
+    return (key for key in keys if any(_allowed(key.limits)))
 
 
 def used(standing: Standing) -> Used:
@@ -38,16 +38,16 @@ def used(standing: Standing) -> Used:
 def shares(keys: Iterable[Key], uses: Mapping[str, Used]) -> Shares:
     """The share of every budget of every key; of what is not among ``uses`` nothing is used.
 
-    Of a budget of nothing all is used. What a picture costs is known when it is billed, so a share
-    may be more than 1.
+    A budget of nothing is no budget, but a key that is to buy nothing: there is no share of it.
+    What a picture costs is known when it is billed, so a share may be more than 1.
     """
     return {
-        (key.name, budget): part / limit if limit else 1.0
+        (key.name, budget): part / limit
         for key in keys
         for budget, limit, part in zip(
             BUDGETS, _allowed(key.limits), uses.get(key.name, _NOTHING), strict=True
         )
-        if limit is not None
+        if limit
     }
 
 

@@ -20,7 +20,7 @@ from gateway.ops.plain import shape
 MOST = 100
 _JOBS = 1_000
 _CLIENT_CLOSED = 499
-# What ends which troubles; "found" only those of its own job.
+# What ends which troubles; "found" only that of its own task.
 _ENDS: Mapping[str, tuple[str, ...]] = {
     "found": ("create_lost", "not_found"),
     "breaker_closed": ("breaker_opened",),
@@ -33,7 +33,8 @@ _ENDS: Mapping[str, tuple[str, ...]] = {
 class Failure:
     """One failure, or ``count`` of a kind: then key, job and request are those of the last.
 
-    Times are wall-clock seconds. ``over``: what failed has since been mended.
+    Times are wall-clock seconds. ``over``: what failed has since been mended. ``perhaps`` has the
+    tasks of a job that were perhaps bought, and are not found.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Failure:
     request_id: str | None = None
     status: int | None = None
     over: bool = False
+    perhaps: frozenset[str] = frozenset()
 
 
 class Recent:
@@ -110,22 +112,24 @@ class Recent:
         name = shape(type(event))[0]  # type: ignore[arg-type]  # a class has a hash
         key_name = fact.about.key_name if isinstance(fact, Stepped) else None
         job_id: str | None = getattr(event, "job_id", None)
+        tasks = frozenset({getattr(event, "task_id", "")})
         if name in _ENDS:
-            self._end(_ENDS[name], job_id)
+            self._end(_ENDS[name], job_id, tasks)
         advice = for_event(name)
         if advice is None:
             return
         key_name = key_name or getattr(event, "key_name", None)
         failure = self._made(name, advice, key_name, job_id)
+        if name in _ENDS["found"]:
+            failure = replace(failure, perhaps=tasks)
         known = self._entry_of(job_id)
         if known is None or (advice.each and not known[1].advice.each):
             self._add(replace(failure, request_id=getattr(event, "request_id", None)), job_id)
         elif known[1].job_id == job_id:  # the same job's trouble, one step further
-            before = known[1]
-            self._put(
-                known[0],
-                replace(before, code=name, advice=advice, at=failure.at, over=False),
-            )
+            entry, before = known
+            perhaps = before.perhaps | failure.perhaps
+            after = replace(before, code=name, advice=advice, at=failure.at, perhaps=perhaps)
+            self._put(entry, replace(after, over=False))
 
     def _made(
         self,
@@ -170,8 +174,9 @@ class Recent:
         if len(self._failures) > self._most:
             del self._failures[next(iter(self._failures))]
 
-    def _end(self, codes: Sequence[str], job_id: str | None) -> None:
-        """Something was mended: its entries stay, and say so."""
+    def _end(self, codes: Sequence[str], job_id: str | None, tasks: frozenset[str]) -> None:
+        """Something was mended: its entries stay, and say so once all of it is."""
         for name, failure in self._failures.items():
             if failure.code in codes and (job_id is None or failure.job_id == job_id):
-                self._failures[name] = replace(failure, over=True)
+                left = failure.perhaps - tasks
+                self._failures[name] = replace(failure, over=not left, perhaps=left)

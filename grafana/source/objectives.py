@@ -137,7 +137,7 @@ OBJECTIVES = (
         said="of the money is charged for pictures that nobody is given",
         bad=_sum("cost_unserved_usd_total"),
         whole=_sum("cost_usd_total"),
-        cases=_sum('upstream_creates_total{outcome="accepted"}'),
+        cases=_sum('upstream_creates_total{outcome=~"accepted|ambiguous"}'),
     ),
     Objective(
         name="lag",

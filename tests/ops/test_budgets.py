@@ -48,12 +48,9 @@ def test_every_budget_is_a_limit_by_its_name_and_no_rate_is_a_budget() -> None:
 
 
 @pytest.mark.parametrize("uses", [{}, {"studio": USED}])
-def test_of_a_budget_of_nothing_all_is_used(uses: dict[str, Used]) -> None:
-    key = a_key(cost_per_day="0", cost_per_month=0)
-    assert shares([key], uses) == {
-        ("studio", "cost_per_day"): 1,
-        ("studio", "cost_per_month"): 1,
-    }
+def test_there_is_no_share_of_a_budget_of_nothing(uses: dict[str, Used]) -> None:
+    key = a_key(images_per_day=80, cost_per_day="0", cost_per_month=0)
+    assert shares([key], uses).keys() == {("studio", "images_per_day")}
 
 
 def test_of_a_key_that_was_never_asked_about_nothing_is_used() -> None:
@@ -65,6 +62,6 @@ def test_more_may_be_used_than_is_allowed() -> None:
 
 
 def test_keys_without_a_budget_need_not_be_asked_about() -> None:
-    with_one = a_key("free", cost_per_day="0")
-    keys = [a_key("unbounded"), with_one, a_key("slow", requests_per_minute=6)]
+    with_one = a_key("small", cost_per_day="0.1")
+    keys = [a_key("unbounded"), with_one, a_key("shut", cost_per_day="0")]
     assert list(with_budgets(keys)) == [with_one]

@@ -152,6 +152,15 @@ def test_what_was_given_up_as_lost_and_is_found_is_over(recent: Recent) -> None:
     assert only(recent).over
 
 
+def test_a_job_is_over_when_all_of_its_lost_tasks_are_found(recent: Recent) -> None:
+    recent(lost())
+    for task in ("t", "u"):
+        recent(stepped(NotFound(job_id="job_1", task_id=task, at=0)))
+    for task, over in (("t", False), ("u", True)):
+        recent(stepped(Found(job_id="job_1", task_id=task, at=0, upstream_id="u")))
+        assert only(recent).over is over
+
+
 def test_worse_that_befalls_a_job_has_its_own_line(recent: Recent) -> None:
     recent(failed("job_1"))
     recent(stepped(LinkDead(job_id="job_1", task_id="u", at=0, reason=SECRET)))
