@@ -25,6 +25,7 @@ from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board
 from gateway.jobs.collector import Asker, Collector
 from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.given import Given
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
@@ -248,7 +249,8 @@ class Gateway:
         self._recovery = Recovery(memory, self._runner, follow)
         look = SecondLook(memory, self._recovery, creator, self._upstream, self._governor)
         self._housekeeping = Housekeeping(memory, look, config.state.keep)
-        joins = Joins(self.board, self._store, self._shelf, self._ages, config.joins)
+        given = Given(clock, config.images.lifetime)
+        joins = Joins(self.board, self._store, self._shelf, self._ages, given, config.joins)
         self._reception = Reception(memory, self._runner, joins, look, self._queue)
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:

@@ -262,10 +262,14 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobJoined(JobEvent):
-    """Another request gets what this job makes or has made; ``how`` it was told to be the same."""
+    """Another request gets what this job makes or has made; ``how`` it was told to be the same.
+
+    ``idempotency_key`` is the other's, if it is one of the house's own: the job is found by it too.
+    """
 
     how: str
     request_id: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,10 +302,14 @@ class JobRecovered(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReopened(JobEvent):
-    """A failed job is taken up again for a new request: only ``missing`` tasks are bought."""
+    """A failed job is taken up again for a new request: only ``missing`` tasks are bought.
+
+    ``idempotency_key`` is as for one that joined.
+    """
 
     missing: int
     request_id: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ matched has entered the job before anybody else can be.
 
 A key of the house's own making proves that a request was sent before; a new one does not prove
 that it was not. So it is looked up like a caller's, but whoever brings it may have what nobody
-took, and a job that has it may be taken.
+took, and a job that has it may be taken. Since that job keeps the key it was begun with, what was
+given is remembered beside it: whoever brings the same key again has it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +20,9 @@ from gateway.events import State
 from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board, Job
+from gateway.jobs.given import Given
 from gateway.jobs.rows import NOTHING_BOUGHT, find, pictures_of
-from gateway.jobs.wish import callers_key
+from gateway.jobs.wish import callers_key, own_key
 from gateway.state.base import JobRow, Store
 from gateway.translate.model import Plan
 
@@ -62,12 +64,13 @@ class Joins:
     """Finds what a request may join."""
 
     def __init__(
-        self, board: Board, store: Store, shelf: Shelf, ages: Ages, section: Section
+        self, board: Board, store: Store, shelf: Shelf, ages: Ages, given: Given, section: Section
     ) -> None:
         self._board = board
         self._store = store
         self._shelf = shelf
         self._ages = ages
+        self._given = given
         self._section = section
 
     async def find(self, ask: Ask, plan: Plan) -> Match | Anew:
@@ -77,20 +80,38 @@ class Joins:
         """
         trouble = self._store.trouble
         before = self._live(ask)
-        keyed = None
+        keyed = given = None
         if ask.idempotency_key is not None:
             keyed = await self._store.keyed(ask.key_name, ask.idempotency_key)
+            given = await self._written_as_given(ask)
         over = list(await self._store.ended(ask.key_name, ask.fingerprint))
         await self._overtake(before, over)
         # From here on nothing waits: what is found is still so when it is entered.
-        found = self._decide(ask, plan, keyed, over)
+        match = self._by_key(ask, self._holders(ask, keyed, given, over))
+        found = match or self._decide(ask, plan, keyed, over)
         if isinstance(found, Match):
+            self.give(ask.key_name, ask.idempotency_key, found.job.job_id)
             self._board.enter(found.job.job_id)
         elif trouble is not None:
             # The end of an equal job may be among the facts that could not be written: by the time
             # a new one can be, it would be bought again.
             raise LedgerUnavailable(_WAITING, code="journal_unavailable", retry_after=5)
         return found
+
+    def give(self, key_name: str, idempotency_key: str | None, job_id: str) -> None:
+        """Remember what a key of the house's own was given; a caller's keeps what it began."""
+        own = own_key(idempotency_key)
+        if own is not None:
+            self._given.note(key_name, own, job_id)
+
+    async def _written_as_given(self, ask: Ask) -> JobRow | None:
+        own = own_key(ask.idempotency_key)
+        if own is None:
+            return None
+        job_id = self._given.of(ask.key_name, own)
+        if job_id is not None:
+            return await self._store.job(job_id)
+        return await self._store.given(ask.key_name, ask.fingerprint, own)
 
     async def _overtake(self, before: Sequence[Job], over: list[JobRow]) -> None:
         """Add those that ended while the store was asked; each is looked up once at most."""
@@ -114,10 +135,6 @@ class Joins:
     def _decide(
         self, ask: Ask, plan: Plan, keyed: JobRow | None, over: Sequence[JobRow]
     ) -> Match | Anew:
-        if ask.idempotency_key is not None:
-            match = self._by_key(ask, keyed)
-            if match is not None:
-                return match
         live = self._board.alike(ask.key_name, ask.fingerprint)
         done = [row for row in over if self._board.live(row.job_id) is None]
         if ask.retry:
@@ -133,21 +150,40 @@ class Joins:
         holder = keyed.job_id if keyed is not None else None
         return Anew(instead_of=holder, adopt=self._adoptable(ask, plan, done))
 
-    def _by_key(self, ask: Ask, row: JobRow | None) -> Match | None:
-        """The job that holds the key, unless it is of no use any more."""
+    def _holders(
+        self, ask: Ask, keyed: JobRow | None, given: JobRow | None, over: Sequence[JobRow]
+    ) -> Iterator[Job | JobRow]:
+        """What the key stands for: what it was given, then what was begun with it."""
+        ended = {row.job_id: row for row in over}  # read later than the others
+        own = own_key(ask.idempotency_key)
+        name = own and self._given.of(ask.key_name, own)
+        if name is not None and (given is None or given.job_id != name):
+            given = None  # given while the store was asked
+        name = name or (given.job_id if given is not None else None)
+        if name is not None:
+            live = self._board.live(name)
+            holder = live if live is not None and not live.closing else ended.get(name, given)
+            if holder is not None:
+                yield holder
         job = self._board.keyed(ask.key_name, ask.idempotency_key or "")
-        holder: Job | JobRow | None = job or row
-        if holder is None:
-            return None
-        if isinstance(holder, JobRow) and not (self._is_served(holder) or self._is_failed(holder)):
-            return None
-        if holder.fingerprint != ask.fingerprint:
-            message = (
-                "This Idempotency-Key was used before, for a request with other parameters. "
-                "Use a new key for a new request."
-            )
-            raise IdempotencyKeyReused(message, code="idempotency_key_reused")
-        return Match(holder, "idempotency_key")
+        if job is not None:
+            yield job
+        elif keyed is not None:
+            yield ended.get(keyed.job_id, keyed)
+
+    def _by_key(self, ask: Ask, holders: Iterator[Job | JobRow]) -> Match | None:
+        """The first job that the key stands for and that is of some use still."""
+        for holder in holders:
+            if isinstance(holder, JobRow) and not self._is_of_use(holder):
+                continue
+            if holder.fingerprint != ask.fingerprint:
+                message = (
+                    "This Idempotency-Key was used before, for a request with other parameters. "
+                    "Use a new key for a new request."
+                )
+                raise IdempotencyKeyReused(message, code="idempotency_key_reused")
+            return Match(holder, "idempotency_key")
+        return None
 
     def _by_retry(self, live: Sequence[Job], over: Sequence[JobRow]) -> Match | None:
         """The oldest that nobody has and nobody waits for; else the oldest handed over of late.
@@ -196,6 +232,9 @@ class Joins:
         return row.failure is None and all(
             self._has_all(row, place) for place in range(len(row.tasks))
         )
+
+    def _is_of_use(self, row: JobRow) -> bool:
+        return self._is_served(row) or self._is_failed(row)
 
     def _has_all(self, row: JobRow, place: int) -> bool:
         task = row.tasks[place]

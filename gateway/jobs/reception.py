@@ -34,7 +34,7 @@ from gateway.jobs.queue import Queue
 from gateway.jobs.recovery import SecondLook
 from gateway.jobs.rows import outcome_of
 from gateway.jobs.runner import Runner
-from gateway.jobs.wish import Wish
+from gateway.jobs.wish import Wish, own_key
 from gateway.state.base import IdempotencyKeyTaken, JobRow, LimitReached, Standing
 from gateway.translate.model import ImageRequest
 from gateway.upstream.base import StatusUnavailable
@@ -219,6 +219,7 @@ class Reception:
                     at=self._clock.wall(),
                     how=visit.how,
                     request_id=request_id,
+                    idempotency_key=own_key(wish.idempotency_key),
                 )
                 if isinstance(visit.job, JobRow) or visit.job.written:
                     await self._journal.remark(told)
@@ -281,6 +282,8 @@ class Reception:
 
     async def _begun(self, anew: Anew, wish: Wish) -> Visit:
         if anew.adopt is not None:
+            # Before the first wait, for an equal request may come while it is written down.
+            self._joins.give(wish.key_name, wish.idempotency_key, anew.adopt.job_id)
             job = await self._runner.reopen(anew.adopt, wish)
         else:
             job = await self._runner.start(wish, instead_of=anew.instead_of)

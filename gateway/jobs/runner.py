@@ -34,7 +34,7 @@ from gateway.jobs.phases import Phase
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.rows import failure_of, fresh_task, job_of, plain_error, references, row_of
-from gateway.jobs.wish import Wish
+from gateway.jobs.wish import Wish, own_key
 from gateway.notices import JobBegun
 from gateway.state.base import JobRow, LimitReached
 from gateway.translate.model import Picture, Reference
@@ -121,12 +121,16 @@ class Runner:
             for place, task in enumerate(old.tasks)
         )
         job = self._new(row.job_id, row.created_at, wish, tasks)
-        job.idempotency_key = row.idempotency_key or job.idempotency_key  # as the ledger has it
+        job.idempotency_key = row.idempotency_key  # as the ledger has it, where it stays as it was
         async with self._beginning(job):
             written = row_of(job, wish.own_seconds, wall + wish.own_seconds + self._span.follow)
             missing = sum(not is_whole(task) for task in tasks)
             told = JobReopened(
-                job_id=row.job_id, at=wall, missing=missing, request_id=wish.request_id
+                job_id=row.job_id,
+                at=wall,
+                missing=missing,
+                request_id=wish.request_id,
+                idempotency_key=own_key(wish.idempotency_key),
             )
             await self._journal.reopen(written, told, wish.limits)
         return job

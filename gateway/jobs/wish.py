@@ -24,6 +24,11 @@ def callers_key(key: str | None) -> str | None:
     return None if key is None or key.startswith(OWN) else key
 
 
+def own_key(key: str | None) -> str | None:
+    """An idempotency key, if the house made it."""
+    return key if key is not None and key.startswith(OWN) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a job is started with.

@@ -298,6 +298,13 @@ class Store(Protocol):
         """The job that holds this idempotency key."""
         ...
 
+    async def given(self, key_name: str, fingerprint: bytes, idempotency_key: str) -> JobRow | None:
+        """The job for such a request that another with this key was given last.
+
+        What JobJoined and JobReopened say of a key counts, whichever key the job itself holds.
+        """
+        ...
+
     async def unfinished(self) -> tuple[JobRow, ...]:
         """All jobs that have not ended, the oldest first."""
         ...

@@ -18,6 +18,8 @@ from gateway.events import (
     JobDelivered,
     JobEnded,
     JobEvent,
+    JobJoined,
+    JobReopened,
     NotFound,
     State,
     Succeeded,
@@ -47,12 +49,16 @@ _NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 
 @dataclass(slots=True)
 class _Kept:
-    """A job, when it came, and all it ever had: tasks, with the vendor's ids, and pictures."""
+    """A job, when it came, and all it ever had: tasks, with the vendor's ids, pictures, and keys.
+
+    ``keys`` are those of requests that it was given to.
+    """
 
     row: JobRow
     number: int
     tasks: dict[str, str | None] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
 
 
 class MemoryStore:
@@ -70,6 +76,7 @@ class MemoryStore:
         self._tasks: dict[str, tuple[int, str]] = {}  # when it came, whose it is
         self._upstream: dict[str, dict[str, None]] = {}  # the vendor's id to the tasks' own
         self._keyed: dict[tuple[str, str], str] = {}
+        self._given: dict[tuple[str, str], dict[str, None]] = {}  # whose, and the key; last is last
         self._alike: dict[tuple[str, bytes], dict[str, None]] = {}
         self._pictures: dict[str, bool] = {}  # whether it was fetched
         self._census = Census()
@@ -175,6 +182,8 @@ class MemoryStore:
             case JobClaimed() if kept.row.delivered_at is None:
                 kept.row = replace(kept.row, delivered_at=event.at)
                 self._census.is_claimed(event.job_id)
+            case JobJoined() | JobReopened() if event.idempotency_key is not None:
+                self._give(kept, event.idempotency_key)
         while len(self._over) > self._most:
             self._forget(next(iter(self._over)))
 
@@ -240,6 +249,13 @@ class MemoryStore:
         name = self._keyed.get((key_name, idempotency_key))
         return None if name is None else self._jobs[name].row
 
+    async def given(self, key_name: str, fingerprint: bytes, idempotency_key: str) -> JobRow | None:
+        """The job that another request with this key was given."""
+        for name in reversed(self._given.get((key_name, idempotency_key), {})):
+            if self._jobs[name].row.fingerprint == fingerprint:
+                return self._jobs[name].row
+        return None
+
     async def unfinished(self) -> tuple[JobRow, ...]:
         """All jobs that have not ended."""
         return tuple(kept.row for kept in self._jobs.values() if kept.row.ended_at is None)
@@ -295,6 +311,12 @@ class MemoryStore:
         self._count += 1
         return self._count
 
+    def _give(self, kept: _Kept, idempotency_key: str) -> None:
+        kept.keys.add(idempotency_key)
+        given = self._given.setdefault((kept.row.key_name, idempotency_key), {})
+        given.pop(kept.row.job_id, None)
+        given[kept.row.job_id] = None
+
     def _add_tasks(self, kept: _Kept, tasks: Iterable[TaskRow]) -> None:
         for task in tasks:
             kept.tasks[task.task_id] = None
@@ -345,6 +367,10 @@ class MemoryStore:
             del self._pictures[token]
         if kept.row.idempotency_key is not None:
             self._keyed.pop((kept.row.key_name, kept.row.idempotency_key), None)
+        for key in kept.keys:
+            del self._given[kept.row.key_name, key][name]
+            if not self._given[kept.row.key_name, key]:
+                del self._given[kept.row.key_name, key]
         self._leave_alike(kept.row)
 
 

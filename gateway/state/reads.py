@@ -45,6 +45,13 @@ _ENDED = """
     ORDER BY number DESC LIMIT ?
 """
 _KEYED = "SELECT number FROM jobs WHERE key_name = ? AND idempotency_key = ?"
+# By way of the equal jobs' stories, which are few and short: keys have no index there.
+_GIVEN = """
+    SELECT jobs.number FROM jobs JOIN story USING (job_id)
+    WHERE key_name = ? AND fingerprint = ? AND name IN ('job_joined', 'job_reopened')
+    AND CASE WHEN json_valid(detail) THEN json_extract(detail, '$.idempotency_key') END = ?
+    ORDER BY story.number DESC LIMIT 1
+"""
 _UNFINISHED = "SELECT number FROM jobs WHERE ended_at IS NULL ORDER BY number"
 # The second look at the state is the index's own condition: without it the index is not used.
 _LOST = """
@@ -140,6 +147,15 @@ def ended(connection: sqlite3.Connection, key_name: str, fingerprint: bytes) -> 
 def keyed(connection: sqlite3.Connection, key_name: str, idempotency_key: str) -> JobRow | None:
     """The job that holds an idempotency key."""
     for (number,) in connection.execute(_KEYED, (key_name, idempotency_key)):
+        return _row(connection, number)
+    return None
+
+
+def given(
+    connection: sqlite3.Connection, key_name: str, fingerprint: bytes, idempotency_key: str
+) -> JobRow | None:
+    """The job that another request with an idempotency key was given last."""
+    for (number,) in connection.execute(_GIVEN, (key_name, fingerprint, idempotency_key)):
         return _row(connection, number)
     return None
 

@@ -231,6 +231,16 @@ class SqliteStore:
         question = partial(reads.keyed, key_name=key_name, idempotency_key=idempotency_key)
         return await self._reading.ask(question)
 
+    async def given(self, key_name: str, fingerprint: bytes, idempotency_key: str) -> JobRow | None:
+        """The job that another request with this key was given. Raises: LedgerUnavailable."""
+        question = partial(
+            reads.given,
+            key_name=key_name,
+            fingerprint=fingerprint,
+            idempotency_key=idempotency_key,
+        )
+        return await self._reading.ask(question)
+
     async def unfinished(self) -> tuple[JobRow, ...]:
         """All jobs that have not ended. Raises: LedgerUnavailable."""
         return await self._reading.ask(reads.unfinished)

@@ -227,6 +227,42 @@ async def test_the_same_form_sent_while_it_is_waited_for_buys_once(gateway: Oper
     assert stand.purchases == 1
 
 
+async def test_a_form_that_took_what_another_had_left_is_given_it_again(
+    gateway: Operated,
+) -> None:
+    """Its first connection is not known to be gone; then its picture was had by somebody."""
+    stand = gateway.stand
+    stand.vendor_is(speed=4.0)
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
+        told = {"origin": gateway.url, "accept": "application/json"}
+        forms = []
+        for _ in range(2):
+            page = (await client.get("/")).text
+            hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]+)"', page))
+            forms.append({**hidden, "key": "studio", "model": "gpt-image-2", "n": "1"})
+        left, anew = ({**form, "prompt": "a"} for form in forms)
+        assert left["once"] != anew["once"]
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/playground", data=left, headers=told, timeout=0.6)
+        await stand.until(lambda: [one for one in stand.requests if one.left_early])
+        ((job,),) = [stand.gateway.board.jobs()]
+        staying = asyncio.create_task(client.post("/playground", data=anew, headers=told))
+        await stand.until(lambda: stand.gateway.board.visits(job.job_id) == 1)
+        again = asyncio.create_task(client.post("/playground", data=anew, headers=told))
+        await stand.until(lambda: stand.gateway.board.visits(job.job_id) == 2)
+        stand.vendor_is(speed=1000.0)
+        answers = [await staying, await again]
+        (token,) = shelf(gateway)
+        stand.gateway._shelf.fetched(token)
+        answers.append(await client.post("/playground", data=anew, headers=told))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    for answer in answers:
+        assert answer.json()["pictures"] == answers[0].json()["pictures"]
+    joined = [one.joined for one in stand.requests if one.status == 200 and one.n]
+    assert sorted(map(str, joined)) == ["idempotency_key", "idempotency_key", "orphan"]
+    assert stand.purchases == 1
+
+
 async def test_without_scripts_a_form_sent_once_more_shows_the_same_picture(
     chrome: Window, gateway: Operated
 ) -> None:

@@ -216,6 +216,10 @@ class Ledger:
         await self._reading()
         return await self._disk.kept.keyed(key_name, idempotency_key)
 
+    async def given(self, key_name: str, fingerprint: bytes, idempotency_key: str) -> JobRow | None:
+        await self._reading()
+        return await self._disk.kept.given(key_name, fingerprint, idempotency_key)
+
     async def unfinished(self) -> tuple[JobRow, ...]:
         await self._reading()
         return await self._disk.kept.unfinished()

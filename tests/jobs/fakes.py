@@ -18,6 +18,7 @@ from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board, Job, Outcome
 from gateway.jobs.collector import Asker, Collector
 from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.given import Given
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
 from gateway.jobs.memory import Memory
@@ -199,7 +200,8 @@ class House:
         memory = Memory(self.store, self.journal, self.board, self.shelf, self.clock)
         self.recovery = Recovery(memory, self.runner, follow)
         self.look = SecondLook(memory, self.recovery, self.creator, self.vendor, self.governor)
-        self.joins = Joins(self.board, self.store, self.shelf, self.ages, JoinsSection())
+        given = Given(self.clock, images.lifetime)
+        self.joins = Joins(self.board, self.store, self.shelf, self.ages, given, JoinsSection())
         self.reception = Reception(memory, self.runner, self.joins, self.look, self.queue)
         self.released = 0
         self.buried = asyncio.Event()

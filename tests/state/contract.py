@@ -239,6 +239,36 @@ class StoreContract:
         await memory.add_job(a_job("new", idempotency_key="k"))
         assert await memory.keyed("studio", "k") == counted(a_job("new", idempotency_key="k"))
 
+    async def test_the_job_that_a_key_was_given_last_is_found_by_it(self, memory: Store) -> None:
+        for name in ("a", "b", "c"):
+            await memory.add_job(a_job(name, idempotency_key=name))
+        await memory.add_job(a_job("theirs", key="somebody"))
+        told = {"how": "orphan", "idempotency_key": "§k"}
+        for name in ("b", "a", "theirs"):
+            await memory.remark(JobJoined(job_id=name, at=1.0, **told))
+        await memory.remark(JobJoined(job_id="c", at=2.0, how="orphan"))
+        asked = ("studio", b"\x00print", "§k")
+        assert await memory.given(*asked) == await memory.job("a")
+        await memory.remark(JobReopened(job_id="b", at=3.0, missing=1, idempotency_key="§k"))
+        assert await memory.given(*asked) == await memory.job("b")
+        assert await memory.given("studio", b"other", "§k") is None
+        for other in ("§l", "a"):
+            assert await memory.given("studio", b"\x00print", other) is None
+
+    async def test_with_a_job_is_forgotten_to_whom_it_was_given(self, memory: Store) -> None:
+        for name in ("a", "b"):
+            await memory.add_job(a_job(name))
+            joined = JobJoined(job_id=name, at=1.0, how="orphan", idempotency_key="§k")
+            await memory.remark(joined)
+        asked = ("studio", b"\x00print", "§k")
+        await end(memory, "b")
+        assert await memory.given(*asked) == await memory.job("b")
+        assert await memory.prune(11.0) == 1
+        assert await memory.given(*asked) == await memory.job("a")
+        await end(memory, "a")
+        assert await memory.prune(11.0) == 1
+        assert await memory.given(*asked) is None
+
     # The end
 
     async def test_a_job_that_ended_keeps_its_failure_and_is_no_longer_unfinished(

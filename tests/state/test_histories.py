@@ -213,7 +213,8 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), kind=st.sampled_from([JobDelivered, JobClaimed, JobJoined]))
     def remark(self, data: st.DataObject, kind: type) -> None:
         name = data.draw(st.sampled_from(sorted(self.tasks)))
-        more = {"how": "retry"} if kind is JobJoined else {}
+        word = data.draw(st.none() | st.sampled_from(WORDS)) if kind is JobJoined else None
+        more = {"how": "retry", "idempotency_key": word} if kind is JobJoined else {}
         self.both("remark", kind(job_id=name, at=self.later(), **more))
 
     @rule(data=st.data())
@@ -276,6 +277,8 @@ class Histories(RuleBasedStateMachine):
         for key in KEYS:
             for fingerprint in PRINTS:
                 self.both("ended", key, fingerprint)
+                for word in WORDS:
+                    self.both("given", key, fingerprint, word)
             for word in WORDS:
                 self.both("keyed", key, word)
         self.both("lost", 0.0)

@@ -47,6 +47,7 @@ async def each_call(store: SqliteStore) -> None:
     await store.job("v")
     await store.ended("studio", b"")
     await store.keyed("studio", "k")
+    await store.given("studio", b"", "k")
     await store.unfinished()
     await store.lost(0.0)
     await store.claimed()
