@@ -194,6 +194,26 @@ async def test_a_listener_that_cannot_start_stops_those_that_did() -> None:
         assert repr(first).startswith("<Listener stopped")
 
 
+async def test_it_is_told_once_all_accept() -> None:
+    told: list[bool] = []
+    listeners = [listener_for(echo), listener_for(echo)]
+    asked = asyncio.Event()
+    asked.set()
+
+    def on_start() -> None:
+        told.append(all(listener.port for listener in listeners))
+
+    await run_until_signal(listeners, grace=1, on_start=on_start, asked=asked)
+    assert told == [True]
+
+
+async def test_signals_that_somebody_hears_already_stop_it_too() -> None:
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    signals.put_nowait(None)
+    await asyncio.wait_for(run_until_signal([listener_for(echo)], grace=1, signals=signals), 2)
+    assert signals.empty()
+
+
 async def test_asking_from_within_stops_them_as_a_signal_does() -> None:
     said: list[str] = []
 
