@@ -257,7 +257,7 @@ async def _reloading(reloader: Reloader) -> AsyncIterator[None]:
 
 
 def _listeners(config: Config, gateway: Gateway, clock: Clock, given: Inherited) -> list[Listener]:
-    """The clients' and the operators', which stops last."""
+    """The clients' and the operators', which starts first and stops last."""
 
     def listener(
         app: Application, place: Server | Ops, sockets: Sequence[socket.socket]

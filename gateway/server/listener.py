@@ -210,7 +210,8 @@ async def run_until_signal(
 
     ``signals`` is where they are heard, if somebody hears them already. ``asked`` is somebody's
     asking for the same from within; set, it is a first signal.
-    ``on_start`` is called once all accept.
+    They start from the last to the first, so that nobody whom the first accepts is sent away for
+    another's port that is taken; ``on_start`` is called once all accept.
     ``on_signal`` is awaited first: until it returns, or a second signal comes, everything is served
     as before. Then the listeners wind down, and ``on_stop`` is awaited while those with a socket of
     their own still accept. They stop in the order given, so that the operators' one, last, still
@@ -218,7 +219,7 @@ async def run_until_signal(
     """
     with contextlib.nullcontext(signals) if signals is not None else endings() as heard:
         try:
-            for listener in listeners:
+            for listener in reversed(listeners):
                 await listener.start()
             if on_start is not None:
                 on_start()

@@ -1,18 +1,20 @@
 """What may come between ``serve`` and its first caller, and what is said of it."""
 
+import asyncio
 import contextlib
 import fcntl
 import json
 import os
 import signal
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.processes import Process, gateway, running
-from tests.cli.served import serving
+from tests.cli.processes import PATIENCE, Process, gateway, running
+from tests.cli.served import get, serving
 
 SERVE = ("serve", "--config", "config.yaml")
 TOKEN = "0123456789abcdef" * 2
@@ -132,3 +134,19 @@ def test_a_signal_before_anything_is_opened_ends_it_well(
             process.send(number)
         code = process.end()
     assert (code, process.err, process.out) == (0, "", [])
+
+
+async def test_nobody_is_let_in_by_a_process_whose_operators_port_is_taken(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/v1/models"
+        waiting = asyncio.create_task(asyncio.to_thread(get, url))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = f"{taken.getsockname()[1]}"
+            with running(config.parent, *SERVE, sockets=[held], GATEWAY__OPS__PORT=port) as process:
+                assert await asyncio.to_thread(process.end) == 1
+            assert names(process) == ["starting", "ledger_opened", "start_failed"]
+        assert not waiting.done()
+        with serving(config, [held]) as served:
+            status, _ = await asyncio.wait_for(waiting, PATIENCE)
+            assert status == 200
+            assert await asyncio.to_thread(served.process.end, signal.SIGTERM) == 0

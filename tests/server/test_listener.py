@@ -132,7 +132,7 @@ async def test_stopping_waits_for_what_a_request_does_after_its_last_byte() -> N
 async def run_two(slow: Slow, **given: Any) -> tuple[Listener, Listener, asyncio.Task[None]]:
     clients, operators = listener_for(slow), listener_for(echo)
     running = asyncio.create_task(run_until_signal([clients, operators], **given))
-    await until(lambda: operators.port)
+    await until(lambda: clients.port)  # which starts last
     return clients, operators, running
 
 
@@ -188,10 +188,21 @@ async def test_a_second_signal_stops_at_once() -> None:
 
 async def test_a_listener_that_cannot_start_stops_those_that_did() -> None:
     async with serving(echo) as taken:
-        first, second = listener_for(echo), listener_for(echo, port=taken.port)
+        first, second = listener_for(echo, port=taken.port), listener_for(echo)
         with pytest.raises(ListenError):
             await run_until_signal([first, second], grace=1)
-        assert repr(first).startswith("<Listener stopped")
+        assert second.port
+        assert repr(second).startswith("<Listener stopped")
+
+
+async def test_the_first_listener_accepts_nobody_before_the_others_do() -> None:
+    async with serving(echo) as taken:
+        first, second = listener_for(echo), listener_for(echo, port=taken.port)
+        told: list[str] = []
+        with pytest.raises(ListenError):
+            await run_until_signal([first, second], grace=1, on_start=lambda: told.append("start"))
+        assert not first.port
+        assert told == []
 
 
 async def test_it_is_told_once_all_accept() -> None:
