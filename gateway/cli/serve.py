@@ -19,30 +19,32 @@ import click
 
 from gateway import __version__
 from gateway.app import Gateway
+from gateway.cli.hindrances import StartFailed, hindrance
 from gateway.cli.inherited import Inherited, armed_or_exit, taken_over
 from gateway.cli.machine import folder, ledger
 from gateway.cli.options import EXIT_FAILED, config_option, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.loader import Loaded, load
-from gateway.config.sections import Config, Ops, Server, ServerBounds
-from gateway.facts import Emit
+from gateway.config.sections import Config, Ops, Server
+from gateway.errors import GatewayError
 from gateway.ops.logs import Logs, configure
 from gateway.overview import Surroundings
 from gateway.reload import Reloader
 from gateway.server.framing import Application
 from gateway.server.listener import Listener, run_until_signal
-from gateway.server.signals import heard, ignored
+from gateway.server.signals import before_any, endings, ends_well, heard, ignored
 from gateway.server.sockets import ListenError
 from gateway.state.base import LedgerFault
 
 GRACE = 10.0
+LISTENERS = ("clients", "operators")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starting:
     """The process begins with this configuration; keys are told by name.
 
-    It has started when its listeners accept, each of which says so.
+    It has started when all its listeners accept, each of which then says so.
     """
 
     version: str
@@ -51,16 +53,6 @@ class Starting:
     models: tuple[str, ...]
     keys: tuple[str, ...]
     folder: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartFailed:
-    """The process ends before it served anybody: why, and what may be done about it."""
-
-    level: ClassVar[str] = "error"
-
-    reason: str
-    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +93,23 @@ class Stopped:
     uptime: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartCalledOff:
+    """The process ends well before it served anybody: a signal came while it started."""
+
+    version: str
+
+
 @click.command()
 @config_option
 def command(path: str | None) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
     Logs to standard output. SIGHUP reads the configuration anew. Exits with 0 after SIGTERM or
-    SIGINT, with 1 if it cannot listen, keep pictures or write its ledger, with 2 if the
+    SIGINT, with 1 if it cannot listen, keep pictures or use its ledger, with 2 if the
     configuration cannot be used.
     """
+    ends_well()
     ignored(signal.SIGHUP)  # until the loop hears it; else one that comes early would be the end
     loaded = loaded_or_exit(path)
     armed = armed_or_exit()
@@ -148,45 +148,89 @@ async def _serve(
     path: str | None, loaded: Loaded, given: Inherited, armed: str, logs: Logs, clock: Clock
 ) -> StartFailed | None:
     """Serve until a signal; or say why that cannot be."""
-    config = loaded.config
-    gateway = Gateway(config, clock, logs.emit)
-    emit = gateway.watchers
-    reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, emit)
+    with contextlib.ExitStack() as hearing:
+        signals = hearing.enter_context(endings())
+        config = loaded.config
+        gateway = Gateway(config, clock, logs.emit)
+        emit = gateway.watchers
+        reloader = Reloader(loaded, _reading(path, logs), gateway.reload, clock, emit)
+        life = _Life(gateway, _listeners(config, gateway, clock, given), config.drain.delay, clock)
+        gateway.overview.around = _surroundings(life.listeners, reloader, logs)
+        emit(_starting(config))
+        if armed:
+            emit(FailpointsArmed(script=armed))
+        try:
+            await life.run(reloader, signals)
+        except (OSError, GatewayError, LedgerFault) as fault:
+            if life.started:
+                raise
+            return hindrance(fault, config)
+        finally:
+            if life.started:
+                hearing.close()
+            await gateway.stop()
+            life.tell_end()
+    return None
 
-    async def announce() -> None:
-        gateway.announce_drain()
-        emit(Stopping(jobs=len(gateway.board.jobs()), delay=config.drain.delay))
-        await clock.sleep(config.drain.delay)
 
-    begun = clock.monotonic()
-    listeners = _listeners(config, gateway, clock, emit, given)
-    gateway.overview.around = _surroundings(listeners, reloader, logs)
-    emit(_starting(config))
-    if armed:
-        emit(FailpointsArmed(script=armed))
-    failed: StartFailed | None = None
-    try:
-        await gateway.start()
+class _Life:
+    """A gateway from its start until a signal, and what the log is told of that."""
+
+    def __init__(
+        self, gateway: Gateway, listeners: Sequence[Listener], delay: float, clock: Clock
+    ) -> None:
+        self.listeners = listeners
+        self.started = False
+        self._called_off = False
+        self._gateway = gateway
+        self._emit = gateway.watchers
+        self._delay = delay
+        self._clock = clock
+        self._begun = clock.monotonic()
+
+    async def run(self, reloader: Reloader, signals: asyncio.Queue[None]) -> None:
+        """Start, and serve until a signal; one that comes meanwhile breaks the start off.
+
+        Raises: OSError, GatewayError, LedgerFault where it cannot start.
+        """
+        gateway = self._gateway
+        if not await before_any(signals, gateway.start()):
+            self._called_off = True
+            self._emit(Stopping(jobs=len(gateway.board.jobs()), delay=0.0))
+            return
         # What start-up made is no garbage: to look through it again and again would stop the loop.
         gc.collect()
         gc.freeze()
         async with _reloading(reloader):
             await run_until_signal(
-                listeners,
+                self.listeners,
                 grace=GRACE,
-                on_signal=announce,
+                on_start=self._announce_start,
+                on_signal=self._announce_stop,
                 on_stop=gateway.drain,
                 asked=gateway.drain_asked,
+                signals=signals,
             )
-    except ListenError as error:
-        failed = StartFailed(reason=str(error))
-    except LedgerFault as fault:
-        failed = StartFailed(reason=f"ledger: {fault.message}", advice=fault.advice)
-    finally:
-        await gateway.stop()
-        if failed is None:
-            emit(Stopped(version=__version__, uptime=clock.monotonic() - begun))
-    return failed
+
+    def _announce_start(self) -> None:
+        self.started = True
+        for name, told in zip(LISTENERS, self.listeners, strict=True):
+            self._emit(
+                Listening(listener=name, url=told.url, host=told.host, inherited=told.inherited)
+            )
+
+    async def _announce_stop(self) -> None:
+        self._gateway.announce_drain()
+        self._emit(Stopping(jobs=len(self._gateway.board.jobs()), delay=self._delay))
+        await self._clock.sleep(self._delay)
+
+    def tell_end(self) -> None:
+        """The log's last line, unless the start failed."""
+        if self.started:
+            uptime = self._clock.monotonic() - self._begun
+            self._emit(Stopped(version=__version__, uptime=uptime))
+        elif self._called_off:
+            self._emit(StartCalledOff(version=__version__))
 
 
 def _reading(path: str | None, logs: Logs) -> Callable[[], Loaded]:
@@ -212,52 +256,30 @@ async def _reloading(reloader: Reloader) -> AsyncIterator[None]:
             await asyncio.gather(running, return_exceptions=True)
 
 
-class _Told(Listener):
-    """Tells its address once it listens; the port may have been the system's choice."""
-
-    def __init__(
-        self,
-        app: Application,
-        place: Server | Ops,
-        bounds: ServerBounds,
-        clock: Clock,
-        sockets: Sequence[socket.socket],
-        tell: Callable[[Listener], None],
-    ) -> None:
-        super().__init__(
-            app, host=place.host, port=place.port, bounds=bounds, clock=clock, sockets=sockets
-        )
-        self._tell = tell
-
-    async def start(self) -> None:
-        """Listen, then tell."""
-        await super().start()
-        self._tell(self)
-
-
-def _listeners(
-    config: Config, gateway: Gateway, clock: Clock, emit: Emit, given: Inherited
-) -> list[Listener]:
-    """The clients' and the operators', which stops last."""
+def _listeners(config: Config, gateway: Gateway, clock: Clock, given: Inherited) -> list[Listener]:
+    """The clients' and the operators', which starts first and stops last."""
 
     def listener(
-        name: str, app: Application, place: Server | Ops, sockets: Sequence[socket.socket]
+        app: Application, place: Server | Ops, sockets: Sequence[socket.socket]
     ) -> Listener:
-        def tell(told: Listener) -> None:
-            emit(Listening(listener=name, url=told.url, host=told.host, inherited=told.inherited))
-
-        return _Told(app, place, config.server.bounds, clock, sockets, tell)
+        return Listener(
+            app,
+            host=place.host,
+            port=place.port,
+            bounds=config.server.bounds,
+            clock=clock,
+            sockets=sockets,
+        )
 
     return [
-        listener("clients", gateway.clients, config.server, given.clients),
-        listener("operators", gateway.operators, config.ops, given.operators),
+        listener(gateway.clients, config.server, given.clients),
+        listener(gateway.operators, config.ops, given.operators),
     ]
 
 
 def _surroundings(listeners: Sequence[Listener], reloader: Reloader, logs: Logs) -> Surroundings:
-    clients, operators = listeners
     return Surroundings(
-        doors={"clients": clients, "operators": operators},
+        doors=dict(zip(LISTENERS, listeners, strict=True)),
         config=lambda: (reloader.successful, reloader.succeeded_at),
         log_dropped=lambda: logs.dropped,
         log_suppressed=lambda: int(getattr(logs, "suppressed", 0)),

@@ -1,7 +1,7 @@
 """Listeners: where callers come in, and how the process stops.
 
-Owns: binding sockets, uvicorn's protocol on them in the running loop, stopping with grace, and
-the signals of the process. Must not know: what the applications behind it do.
+Owns: binding sockets, uvicorn's protocol on them in the running loop, in which order they start,
+and stopping with grace. Must not know: what the applications behind it do.
 
 ``uvicorn.Server`` is left out: it takes the signals for itself, ends the process when a port is
 taken and wakes ten times a second. Two listeners share one loop here.
@@ -9,7 +9,6 @@ taken and wakes ten times a second. Two listeners share one loop here.
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -19,6 +18,7 @@ from uvicorn.server import ServerState
 from gateway.clock import Clock
 from gateway.config.sections import ServerBounds
 from gateway.server.framing import Application, BoundedProtocol
+from gateway.server.signals import endings
 from gateway.server.sockets import address, cannot_listen
 from gateway.server.transport import Book
 
@@ -200,33 +200,35 @@ async def run_until_signal(
     listeners: Sequence[Listener],
     *,
     grace: float,
+    on_start: Callable[[], None] | None = None,
     on_signal: Callable[[], Awaitable[None]] | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
     asked: asyncio.Event | None = None,
+    signals: asyncio.Queue[None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within ``grace`` seconds; a second signal hurries.
 
-    ``asked`` is somebody's asking for the same from within; set, it is a first signal.
+    ``signals`` is where they are heard, if somebody hears them already. ``asked`` is somebody's
+    asking for the same from within; set, it is a first signal.
+    They start from the last to the first, so that nobody whom the first accepts is sent away for
+    another's port that is taken; ``on_start`` is called once all accept.
     ``on_signal`` is awaited first: until it returns, or a second signal comes, everything is served
     as before. Then the listeners wind down, and ``on_stop`` is awaited while those with a socket of
     their own still accept. They stop in the order given, so that the operators' one, last, still
     tells what is going on. Raises ``ListenError``.
     """
-    loop = asyncio.get_running_loop()
-    signals: asyncio.Queue[None] = asyncio.Queue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signals.put_nowait, None)
-    try:
-        for listener in listeners:
-            await listener.start()
-        await _first_of(signals.get(), *([asked.wait()] if asked is not None else []))
-        if on_signal is not None:
-            await _first_of(on_signal(), signals.get())
-        await _first_of(_stop_all(listeners, grace, on_stop), signals.get())
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        await asyncio.gather(*(listener.stop(0) for listener in listeners))
+    with contextlib.nullcontext(signals) if signals is not None else endings() as heard:
+        try:
+            for listener in reversed(listeners):
+                await listener.start()
+            if on_start is not None:
+                on_start()
+            await _first_of(heard.get(), *([asked.wait()] if asked is not None else []))
+            if on_signal is not None:
+                await _first_of(on_signal(), heard.get())
+            await _first_of(_stop_all(listeners, grace, on_stop), heard.get())
+        finally:
+            await asyncio.gather(*(listener.stop(0) for listener in listeners))
 
 
 async def _stop_all(

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from gateway import errors, facts, notices
 from gateway import events as gateway_events
-from gateway.cli import serve
+from gateway.cli import hindrances, serve
 from gateway.images.measure import Code
 from gateway.openai.responses import TABLE, row_for
 from gateway.ops import acts
@@ -109,7 +109,7 @@ def events() -> dict[str, str]:
     from_parts: list[type] = [facts.RequestEnded, facts.Crashed]
     from_serve: list[type] = [
         kind
-        for module in (serve, acts)
+        for module in (serve, hindrances, acts)
         for kind in vars(module).values()
         if _is_fact_of(kind, module)
     ]

@@ -132,7 +132,7 @@ async def test_stopping_waits_for_what_a_request_does_after_its_last_byte() -> N
 async def run_two(slow: Slow, **given: Any) -> tuple[Listener, Listener, asyncio.Task[None]]:
     clients, operators = listener_for(slow), listener_for(echo)
     running = asyncio.create_task(run_until_signal([clients, operators], **given))
-    await until(lambda: operators.port)
+    await until(lambda: clients.port)  # which starts last
     return clients, operators, running
 
 
@@ -188,10 +188,41 @@ async def test_a_second_signal_stops_at_once() -> None:
 
 async def test_a_listener_that_cannot_start_stops_those_that_did() -> None:
     async with serving(echo) as taken:
-        first, second = listener_for(echo), listener_for(echo, port=taken.port)
+        first, second = listener_for(echo, port=taken.port), listener_for(echo)
         with pytest.raises(ListenError):
             await run_until_signal([first, second], grace=1)
-        assert repr(first).startswith("<Listener stopped")
+        assert second.port
+        assert repr(second).startswith("<Listener stopped")
+
+
+async def test_the_first_listener_accepts_nobody_before_the_others_do() -> None:
+    async with serving(echo) as taken:
+        first, second = listener_for(echo), listener_for(echo, port=taken.port)
+        told: list[str] = []
+        with pytest.raises(ListenError):
+            await run_until_signal([first, second], grace=1, on_start=lambda: told.append("start"))
+        assert not first.port
+        assert told == []
+
+
+async def test_it_is_told_once_all_accept() -> None:
+    told: list[bool] = []
+    listeners = [listener_for(echo), listener_for(echo)]
+    asked = asyncio.Event()
+    asked.set()
+
+    def on_start() -> None:
+        told.append(all(listener.port for listener in listeners))
+
+    await run_until_signal(listeners, grace=1, on_start=on_start, asked=asked)
+    assert told == [True]
+
+
+async def test_signals_that_somebody_hears_already_stop_it_too() -> None:
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    signals.put_nowait(None)
+    await asyncio.wait_for(run_until_signal([listener_for(echo)], grace=1, signals=signals), 2)
+    assert signals.empty()
 
 
 async def test_asking_from_within_stops_them_as_a_signal_does() -> None:

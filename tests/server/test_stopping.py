@@ -254,7 +254,7 @@ class Told:
         serving = asyncio.create_task(
             run_until_signal(listeners, grace=5, on_signal=self.on_signal, on_stop=self.on_stop)
         )
-        await until(lambda: listeners[-1].port)
+        await until(lambda: listeners[0].port)  # which starts last
         try:
             yield serving
         finally:
