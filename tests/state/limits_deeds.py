@@ -35,7 +35,7 @@ FATES: tuple[tuple[type[TaskEvent], ...], ...] = (
     (CreateSent, Refused),
     (CreateSent, CreateLost, NotFound),
     (CreateSent, CreateLost, Found, Succeeded, Collected),
-    (CreateSent, CreateLost, RecreateAllowed, Dropped),
+    (CreateSent, CreateLost, RecreateAllowed, NotFound),
     (CreateSent, NotSent, Dropped),
     (CreateSent, Throttled, CreateSent, Created),
     (Dropped,),
