@@ -36,6 +36,7 @@ FATES: tuple[tuple[type[TaskEvent], ...], ...] = (
     (CreateSent, CreateLost, NotFound),
     (CreateSent, CreateLost, Found, Succeeded, Collected),
     (CreateSent, CreateLost, RecreateAllowed, NotFound),
+    (CreateSent, CreateLost, RecreateAllowed, CreateSent, Refused, NotFound),
     (CreateSent, NotSent, Dropped),
     (CreateSent, Throttled, CreateSent, Created),
     (Dropped,),
