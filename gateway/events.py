@@ -73,7 +73,7 @@ class Throttled(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(TaskEvent):
-    """The vendor said no; nothing was bought."""
+    """The vendor said no; nothing was bought by this create."""
 
     level: ClassVar[str] = "warning"
 
@@ -100,7 +100,7 @@ class Found(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFound(TaskEvent):
-    """No look-up within the settle time found the task."""
+    """No look-up within the settle time found the task, and it is not created again."""
 
     level: ClassVar[str] = "error"
 

@@ -76,6 +76,13 @@ _FOUND = _Verdict(
     "The ledger says {ledger}, but the vendor has it as {upstream_id}: it is bought, and {vendor}.",
     _WAIT_OR_START + " `tasks show {task_id}` then tells how it went.",
 )
+_FOUND_TOO_SOON = _Verdict(
+    "found",
+    "The ledger says {ledger}, for the answer to a create was lost, but the vendor has it as "
+    "{upstream_id}: it is bought, and {vendor}.",
+    "upstream.on_unknown is recreate: it is bought once more when its turn comes, or else held for "
+    "lost and looked for. Where no gateway runs, start it.",
+)
 _FOUND_LATE = _Verdict(
     "found",
     "The ledger holds it for lost, but the vendor has it as {upstream_id}: it is bought, and "
@@ -183,6 +190,8 @@ def differences(task: TaskRecord, seen: Seen, now: float) -> Iterator[Difference
     verdict = _TABLE[task.state].get(said(status))
     if verdict is _FOUND_LATE and task.replaced:
         verdict = _ORPHANED
+    if verdict is _UNRECORDED and task.state is State.INTENT and task.create_lost:
+        verdict = _FOUND_TOO_SOON
     # Given up after the vendor was done, for its picture could not be fetched: as both know.
     if verdict is not None and not (verdict is _NOT_GIVEN_UP and task.made):
         yield _difference(task, status, verdict)

@@ -17,6 +17,7 @@ from gateway.facts import Whereabouts
 from gateway.images.shelf import Reservation, Shelved
 from gateway.jobs.journal import Entry
 from gateway.jobs.phases import Watch
+from gateway.state.base import NOTHING_BOUGHT
 from gateway.translate.model import Note, Plan, TaskSpec
 
 # What a caller waits for, by the states of the tasks that go on: the first of these.
@@ -69,6 +70,16 @@ class LiveTask:
     notes: list[Note] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
 
+    @property
+    def sent(self) -> bool:
+        """Whether a create was, or is about to be, sent that has had no answer."""
+        return self.marking or self.entry.state in _PERHAPS
+
+    @property
+    def lost_before(self) -> bool:
+        """Whether it is as if nothing was sent, but the answer to an earlier create was lost."""
+        return self.entry.charge.perhaps and self.entry.state in NOTHING_BOUGHT
+
 
 @dataclass(slots=True)
 class Job:
@@ -117,9 +128,18 @@ class Job:
         return Bought(self.job_id, ids, kept) if ids or self.uncertain else None
 
     @property
+    def begun(self) -> bool:
+        """Whether the vendor has some of it, or may: then the rest is bought, whoever leaves.
+
+        A create that was lost and may be sent again does not count: it is a reason to look for its
+        task, but none to buy more.
+        """
+        return bool(self.upstream_ids) or any(task.sent for task in self.tasks)
+
+    @property
     def uncertain(self) -> bool:
         """Whether a create was, or is about to be, sent whose outcome is not known."""
-        return any(task.marking or task.entry.state in _PERHAPS for task in self.tasks)
+        return any(task.sent or task.lost_before for task in self.tasks)
 
     @property
     def closing(self) -> bool:

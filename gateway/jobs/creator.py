@@ -24,12 +24,12 @@ from gateway.events import (
     Created,
     CreateLost,
     CreateSent,
-    Dropped,
     Found,
     NotFound,
     NotSent,
     RecreateAllowed,
     Refused,
+    State,
     TaskEvent,
     Throttled,
 )
@@ -116,6 +116,8 @@ class Creator:
                 await self._pause_throttled(job, task, pause)
             except base.CreateRefused as outcome:
                 await self._tell(task, Refused(**self._stamp(task), reason=outcome.reason))
+                if task.entry.state is State.UNCERTAIN:  # an earlier create may have been accepted
+                    raise await self._lose(job, task) from outcome
                 outcome.error.withhold(task.spec.prompt)
                 raise outcome.error from outcome
             except base.CreateLost as outcome:
@@ -152,12 +154,12 @@ class Creator:
         recreate = unknown and self._section.on_unknown == "recreate"
         if recreate and await self._may_recreate(task):
             return None
+        raise await self._lose(job, task)
+
+    async def _lose(self, job: Job, task: LiveTask) -> UpstreamOutcomeUnknown:
+        """Give an uncertain task up; what is told of it."""
         await self._tell(task, NotFound(**self._stamp(task)))
-        message = (
-            "The answer to a request that had been sent was lost, and the image service does not "
-            "say whether it was accepted. It is not sent again, because it may have been bought."
-        )
-        raise UpstreamOutcomeUnknown(message, code="upstream_outcome_unknown", bought=job.bought())
+        return _outcome_unknown(job)
 
     async def found(self, task: LiveTask, status: TaskStatus) -> None:
         """Take down that a task of which nobody knew is there after all."""
@@ -239,9 +241,10 @@ class Creator:
         if job.error is not None:
             await self._drop(job, task, "another task of the request failed")
             raise job.error
-        if job.deserted and job.bought() is None:  # what is bought is of use only as a whole
+        if job.deserted and not job.begun:  # what is bought is of use only as a whole
             await self._drop(job, task, "the caller has left")
-            raise UpstreamUnavailable("The caller left before anything was bought.")
+            what = "anything" if job.bought() is None else "all of it"
+            raise UpstreamUnavailable(f"The caller left before {what} was bought.")
         held_back = throttled or self._governor.submits.held
         waited = turn is Turn.OVERDUE and self._has_time(job) and not held_back
         if turn is Turn.PUT_OFF or waited:
@@ -277,7 +280,7 @@ class Creator:
 
     def _is_moot(self, job: Job, task: LiveTask) -> bool:
         """Whether nothing should be bought any more."""
-        left = job.deserted and job.bought() is None
+        left = job.deserted and not job.begun
         return self.closed or job.error is not None or left or self._is_too_late(job, task)
 
     def _has_time(self, job: Job) -> bool:
@@ -290,7 +293,7 @@ class Creator:
         A caller's own time-out does not count here: coming back, it gets what was made meanwhile.
         """
         least = self._least(task.spec.tier, task.spec.quality)
-        return job.bought() is None and self._clock.monotonic() + least > job.due
+        return not job.begun and self._clock.monotonic() + least > job.due
 
     async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
         left = job.deadline - self._clock.monotonic()
@@ -322,12 +325,26 @@ class Creator:
         task.progress = status.progress
 
     async def _drop(self, job: Job, task: LiveTask, reason: str) -> None:
-        """Give the task up; from now on nobody should join the job, unless something was bought."""
+        """Give the task up; from now on nobody should join the job, unless something was bought.
+
+        Raises: UpstreamOutcomeUnknown where an earlier create of it was lost, so that it may be.
+        """
         job.dropping = True
-        await self._tell(task, Dropped(**self._stamp(task), reason=reason))
+        await self._journal.give_up(task.entry, reason)
+        if task.entry.state is State.LOST:
+            raise _outcome_unknown(job)
 
     async def _tell(self, task: LiveTask, event: TaskEvent) -> None:
         await self._journal.tell(task.entry, event)
 
     def _stamp(self, task: LiveTask) -> Stamp:
         return task.entry.stamp(self._clock.wall())
+
+
+def _outcome_unknown(job: Job) -> UpstreamOutcomeUnknown:
+    """What is told of a task that is LOST."""
+    message = (
+        "The answer to a request that had been sent was lost, and the image service does not "
+        "say whether it was accepted. It is not sent again, because it may have been bought."
+    )
+    return UpstreamOutcomeUnknown(message, code="upstream_outcome_unknown", bought=job.bought())

@@ -21,7 +21,7 @@ from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board, Job
 from gateway.jobs.given import Given
-from gateway.jobs.rows import NOTHING_BOUGHT, find, pictures_of
+from gateway.jobs.rows import find, pictures_of
 from gateway.jobs.wish import callers_key, own_key
 from gateway.state.base import JobRow, Store
 from gateway.translate.model import Plan
@@ -267,7 +267,7 @@ class Joins:
 
     def _is_failed(self, row: JobRow) -> bool:
         """Failed after something was bought, and not long ago."""
-        bought = any(task.state not in NOTHING_BOUGHT for task in row.tasks)
+        bought = any(not task.nothing_bought for task in row.tasks)
         age = self._ages.since_end(row.job_id, row.ended_at)
         failed = row.failure is not None and row.failure.kind != Draining.__name__
         return failed and bought and age <= self._section.failures

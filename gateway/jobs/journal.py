@@ -12,7 +12,9 @@ from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.events import (
     About,
+    Dropped,
     JobEvent,
+    NotFound,
     Polled,
     PollFailed,
     State,
@@ -94,7 +96,7 @@ class Journal:
 
         Questions that changed nothing are told to the observers, but not written.
         """
-        after = step(entry.state, event)
+        after = step(entry.state, event, perhaps=entry.charge.perhaps)
         if not isinstance(event, Polled | PollFailed):
             await self._store.record(event, after, pictures)
         now = self.clock.monotonic()
@@ -110,6 +112,15 @@ class Journal:
         if after is not entry.state:
             entry.state, entry.since = after, now
         self.announce(told)
+
+    async def give_up(self, entry: Entry, reason: str) -> None:
+        """Take down that an intent is not followed up: it is DROPPED, as nothing was bought.
+
+        Where the answer to an earlier create of it was lost it is LOST instead, and looked for.
+        """
+        stamp = entry.stamp(self.clock.wall())
+        lost = entry.charge.perhaps
+        await self.tell(entry, NotFound(**stamp) if lost else Dropped(**stamp, reason=reason))
 
     def announce(self, fact: object) -> None:
         """Tell those who watch, and nobody else."""

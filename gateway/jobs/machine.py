@@ -67,6 +67,21 @@ TABLE: Mapping[State, Mapping[type[TaskEvent], State]] = {
     State.DROPPED: {},
 }
 
+# The same, where the answer to a create of the task was lost before: it is perhaps bought. Giving
+# it up leads to LOST, where it is looked for, and an answer that refuses a later create is about
+# that one alone.
+AFTER_A_LOSS: Mapping[State, Mapping[type[TaskEvent], State]] = {
+    **TABLE,
+    State.INTENT: {
+        CreateSent: State.CREATING,
+        NotFound: State.LOST,
+    },
+    State.CREATING: {
+        **TABLE[State.CREATING],
+        Refused: State.UNCERTAIN,
+    },
+}
+
 
 class IllegalEventError(Exception):
     """An event came that cannot happen in this state: a fault of ours."""
@@ -77,9 +92,12 @@ class IllegalEventError(Exception):
         self.event = event
 
 
-def step(state: State, event: TaskEvent) -> State:
-    """The state that ``event`` leads to. Raises: IllegalEventError."""
-    after = TABLE[state].get(type(event))
+def step(state: State, event: TaskEvent, *, perhaps: bool = False) -> State:
+    """The state that ``event`` leads to. Raises: IllegalEventError.
+
+    ``perhaps`` says that the answer to a create of the task was lost before.
+    """
+    after = (AFTER_A_LOSS if perhaps else TABLE)[state].get(type(event))
     if after is None:
         raise IllegalEventError(state, event)
     return after

@@ -8,13 +8,13 @@ again; what was not sent is not bought, for its caller is gone.
 from collections.abc import Mapping, Sequence
 
 from gateway.errors import Draining, GatewayError, InternalError, LedgerUnavailable
-from gateway.events import FINAL, CreateLost, Dropped, JobEnded, JobRecovered, JobReopened, State
+from gateway.events import FINAL, CreateLost, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
 from gateway.jobs.asking import Past, ask
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
-from gateway.jobs.rows import NOTHING_BOUGHT, failure_of, job_of, references
+from gateway.jobs.rows import failure_of, job_of, plain_error, references
 from gateway.jobs.runner import Runner
 from gateway.notices import ChoreFailed
 from gateway.state.base import JobRow
@@ -49,8 +49,7 @@ class Recovery:
         jobs = []
         for row in await self._store.unfinished():
             job = self._job(row)
-            nothing = all(task.state in NOTHING_BOUGHT for task in row.tasks)
-            if (nothing or _lacks_files(job)) and await self._drop(job):
+            if (not job.begun or _lacks_files(job)) and await self._drop(job):
                 continue
             told = JobRecovered(job_id=job.job_id, at=self._clock.wall(), states=job.states)
             await self._journal.remark(told)
@@ -102,15 +101,17 @@ class Recovery:
     async def _drop(self, job: Job) -> bool:
         """Give up what was not sent; if that was all there was to do, the job ends, and says so.
 
-        That is no failure to be remembered: whoever asks again has it made.
+        That is no failure to be remembered, and whoever asks again has it made; unless one of its
+        tasks is LOST, so that it is perhaps bought.
         """
         for task in job.tasks:
             if task.entry.state is State.INTENT:
-                stamp = task.entry.stamp(self._clock.wall())
-                await self._journal.tell(task.entry, Dropped(**stamp, reason=_GONE))
+                await self._journal.give_up(task.entry, _GONE)
         if any(task.entry.state not in FINAL for task in job.tasks):
             return False
-        error = Draining(_RESTARTED, code="server_is_draining")
+        lost = any(task.entry.state is State.LOST for task in job.tasks)
+        error = plain_error(job) if lost else None
+        error = error or Draining(_RESTARTED, code="server_is_draining")
         told = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=error.code)
         await self._journal.remark(told, failure_of(error))
         return True

@@ -20,7 +20,6 @@ from gateway.jobs.wish import Wish
 from gateway.state.base import Failure, JobRow, PictureRow, TaskRow
 from gateway.translate.model import Plan, Reference, TaskSpec
 
-NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 _KINDS: Mapping[str, type[GatewayError]] = {
     kind.__name__: kind
     for kind in vars(errors).values()
@@ -148,7 +147,7 @@ def find(shelf: Shelf, picture: PictureRow) -> Shelved | None:
 
 def bought_by(row: JobRow, shelf: Shelf) -> Bought | None:
     """What a job that is over had bought, and what of it is still on the shelf."""
-    if all(task.state in NOTHING_BOUGHT for task in row.tasks):
+    if all(task.nothing_bought for task in row.tasks):
         return None
     ids = tuple(task.upstream_id for task in row.tasks if task.upstream_id)
     found = [find(shelf, picture) for task in row.tasks for picture in pictures_of(row, task)]

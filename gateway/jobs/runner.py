@@ -15,7 +15,6 @@ from gateway.clock import Clock
 from gateway.errors import Draining, GatewayError, InternalError, Overloaded
 from gateway.events import (
     FINAL,
-    Dropped,
     JobAbandoned,
     JobCrashed,
     JobEnded,
@@ -324,10 +323,7 @@ class Runner:
         job.dropping = True
         for task in job.tasks:
             if task.entry.state is State.INTENT:
-                stamp = task.entry.stamp(self._clock.wall())
-                await self._journal.tell(
-                    task.entry, Dropped(**stamp, reason="a reference could not be uploaded")
-                )
+                await self._journal.give_up(task.entry, "a reference could not be uploaded")
 
     async def _serve(self, job: Job, task: LiveTask, links: Mapping[Reference, str]) -> None:
         """One task to the shelf. A failure leaves its siblings running: they are paid."""

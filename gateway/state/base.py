@@ -87,6 +87,10 @@ class PictureRow:
     notes: tuple[Note, ...] = ()
 
 
+# The states of a task that the vendor has not accepted, unless a create of it was lost before.
+NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
+
+
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """One task as last recorded, for ``plan.tasks[place]``.
@@ -109,6 +113,11 @@ class TaskRow:
     charged: int | None = None
     create_lost: bool = False
     not_found: bool = False
+
+    @property
+    def nothing_bought(self) -> bool:
+        """Whether it is certain that nothing was bought for it."""
+        return self.state in NOTHING_BOUGHT and not self.create_lost
 
 
 @dataclass(frozen=True, slots=True)

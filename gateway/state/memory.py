@@ -44,7 +44,6 @@ from gateway.state.shares import Pictures, unclaimed
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
-_NOTHING_BOUGHT = frozenset({State.INTENT, State.REFUSED, State.DROPPED})
 
 
 @dataclass(slots=True)
@@ -236,7 +235,7 @@ class MemoryStore:
             kept
             for kept in alike
             if kept.row.ended_at is not None
-            and any(task.state not in _NOTHING_BOUGHT for task in kept.row.tasks)
+            and any(not task.nothing_bought for task in kept.row.tasks)
         ]
         # Of those that nobody has had many more: they must not be bought again.
         bought.sort(key=lambda one: -one.number)

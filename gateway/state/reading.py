@@ -35,7 +35,10 @@ _TASKS = """
     SELECT tasks.*, jobs.created_at, jobs.ended_at, EXISTS (
         SELECT 1 FROM story WHERE story.job_id = tasks.job_id
         AND story.task_id = tasks.task_id AND story.name = 'succeeded'
-    ) AS made
+    ) AS made, EXISTS (
+        SELECT 1 FROM story WHERE story.job_id = tasks.job_id
+        AND story.task_id = tasks.task_id AND story.name = 'create_lost'
+    ) AS create_lost
     FROM tasks JOIN jobs USING (job_id)
 """
 _UNCLAIMED = """

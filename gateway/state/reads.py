@@ -35,11 +35,15 @@ _BY_NAME = (
     ORDER BY tasks.number DESC LIMIT 1
     """,
 )
+# What was dropped, say, after the answer to a create of it was lost is perhaps bought.
 _ENDED = """
     SELECT number FROM jobs
     WHERE key_name = ? AND fingerprint = ? AND ended_at IS NOT NULL AND EXISTS (
         SELECT 1 FROM tasks WHERE tasks.job_id = jobs.job_id AND NOT replaced
-        AND state NOT IN ('intent', 'refused', 'dropped')
+        AND (state NOT IN ('intent', 'refused', 'dropped') OR EXISTS (
+            SELECT 1 FROM story WHERE story.job_id = jobs.job_id
+            AND story.task_id = tasks.task_id AND name = 'create_lost'
+        ))
     )
     AND (delivered_at IS NULL) = ?
     ORDER BY number DESC LIMIT ?

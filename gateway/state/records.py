@@ -27,7 +27,7 @@ class TaskRecord:
     """One task. ``asked_at`` and ``ended_at`` are its job's.
 
     ``replaced`` says that another task has taken over its place; ``made`` that the vendor had said
-    that it was done.
+    that it was done, ``create_lost`` that the answer to a create of it was lost once.
     """
 
     task_id: str
@@ -41,6 +41,7 @@ class TaskRecord:
     cost_usd: str | None = None
     replaced: bool = False
     made: bool = False
+    create_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def task_record(row: Row) -> TaskRecord:
         cost_usd=_text(row["cost_usd"]),
         replaced=bool(row["replaced"]),
         made=bool(row["made"]),
+        create_lost=bool(row["create_lost"]),
     )
 
 

@@ -63,6 +63,14 @@ def test_the_table_is_whole(state: State, column: int) -> None:
         assert one.advice.endswith(".")
 
 
+@pytest.mark.parametrize("state", [State.INTENT, State.DROPPED])
+def test_what_may_be_created_again_is_no_purchase_without_an_entry(state: State) -> None:
+    (told,) = compared(task(state, create_lost=True), Seen(ours=status("running")))
+    intent = state is State.INTENT
+    assert (told.kind, told.serious) == (("found", False) if intent else ("unrecorded", True))
+    assert "{" not in told.message + told.advice
+
+
 def test_queued_is_under_way() -> None:
     assert said(status("queued")) == said(status("running")) == "under way"
 

@@ -31,6 +31,7 @@ _LONGEST = 20 * 3_600.0
 _LOST_FOR_GOOD = 20 * 3_600.0
 _STEPS_AT_MOST = 200_000
 _TOLD = 60
+_RECREATES = 0.2
 
 Mischief = Callable[[Process], None]
 
@@ -67,6 +68,9 @@ class History:
         self.world = World(
             self.loop, self.clock, self.notebook, self.disk, self.vendor, folder, rules, mischief
         )
+        if Random(f"recreate {seed}").random() < _RECREATES:  # noqa: S311 - as above
+            self.world.on_unknown, self.vendor.sells_again = "recreate", True
+            self.notebook.count("recreates")
         self.processes: list[Process] = []
         self.lives = self.chance.choice((1, 2, 2, 3, 4))
         self._aims = self._drawn_aims()

@@ -110,6 +110,7 @@ class World:
     folder: Path
     auditor: Auditor
     mischief: "Callable[[Process], None] | None" = None
+    on_unknown: str = "fail"
     crashed: "list[Process]" = field(default_factory=list)
 
 
@@ -184,7 +185,8 @@ class Process:
         self.ledger = Ledger(world.disk, self, world.notebook, world.vendor.chance)
         wire = Wire(world.vendor, self)
         remains = SimpleNamespace(clock=world.clock, vendor=wire, store=self.ledger)
-        house = House(world.folder, follow=150.0, before=cast("House", remains))
+        before = cast("House", remains)
+        house = House(world.folder, follow=150.0, before=before, on_unknown=world.on_unknown)
         house.runner._line.collector._fetcher = Fetcher(world.vendor, self)
         house.journal._observers = (house.ages, self._observe)
         record = self.ledger.record

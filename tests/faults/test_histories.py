@@ -8,6 +8,7 @@ import pytest
 
 from gateway.events import CreateSent, JobEnded
 from gateway.jobs.joins import Anew
+from gateway.jobs.journal import Entry
 from gateway.state.base import JobRow
 from gateway.upstream import base
 from tests.clocks import VirtualClock, VirtualLoop
@@ -159,6 +160,17 @@ def denies_purchases(process: Process) -> None:
     process.house.runner._set_going = denying  # type: ignore[method-assign]
 
 
+def forgets_that_an_answer_was_lost(process: Process) -> None:
+    """A journal that takes what may be created again for what was never sent."""
+    give_up = process.house.journal.give_up
+
+    async def forgetful(entry: Entry, reason: str) -> None:
+        entry.charge.perhaps = False
+        await give_up(entry, reason)
+
+    process.house.journal.give_up = forgetful  # type: ignore[method-assign]
+
+
 def leaves_a_fault_unheard(process: Process) -> None:
     """A task that fails, and nobody asks how it ended."""
 
@@ -200,6 +212,7 @@ PLANTED = [
     (buys_for_who_has_left, "though its caller has left"),
     (never_looks_twice, "is held for lost"),
     (denies_purchases, "is not told that"),
+    (forgets_that_an_answer_was_lost, "the ledger says it is dropped"),
     (leaves_a_fault_unheard, "never retrieved"),
     (never_stops, "it does not end"),
     (spins, "it does not end"),

@@ -101,6 +101,7 @@ class Vendor:
         self.sales: dict[str, list[Sale]] = {}
         self.known: dict[str, Sale] = {}
         self.flying: set[str] = set()
+        self.sells_again = False  # a create whose answer was lost may be sent again
         self._sold = 0
 
     def hit(self, share: float) -> bool:
@@ -122,7 +123,7 @@ class Vendor:
         self.known[sale.upstream_id] = sale
         self.notebook.note(f"   sold: {self.notebook.name(task_id)} as {sale.upstream_id} ({fate})")
         self.notebook.count("purchases")
-        if len(self.sales[task_id]) > 1:
+        if len(self.sales[task_id]) > 1 and not self.sells_again:
             self.notebook.breach(f"{self.notebook.name(task_id)} was sold twice")
         return sale
 

@@ -33,7 +33,7 @@ from gateway.events import (
 )
 from gateway.jobs.charges import Charge, charge_of
 from gateway.jobs.journal import Stamp
-from gateway.jobs.machine import TABLE, step
+from gateway.jobs.machine import AFTER_A_LOSS, TABLE, step
 from gateway.state.accounts import Accounts
 from gateway.state.base import NO_LIMITS, JobRow, PictureRow, TaskRow
 from gateway.state.memory import MemoryStore
@@ -96,7 +96,7 @@ def told(*events: TaskEvent) -> tuple[list[int], int]:
     """What each step settles, and what is settled in the end."""
     charge, state, settled = Charge(RESERVED), State.INTENT, []
     for event in events:
-        state = step(state, event)
+        state = step(state, event, perhaps=charge.perhaps)
         settled.append(charge.step(event, state))
     return settled, charge.cost
 
@@ -118,8 +118,9 @@ def told(*events: TaskEvent) -> tuple[list[int], int]:
         ((SENT, LOST, NOT_FOUND, FOUND, made("0.1")), [0, 0, RESERVED, 0, 60_000], 100_000),
         ((SENT, LOST, NOT_FOUND, FOUND, gave_up("0")), [0, 0, RESERVED, 0, 0], 0),
         # A create whose answer was lost may have been paid, whatever became of the next.
-        ((SENT, LOST, AGAIN, DROPPED), [0, 0, 0, RESERVED], RESERVED),
-        ((SENT, LOST, AGAIN, SENT, REFUSED), [0, 0, 0, 0, RESERVED], RESERVED),
+        ((SENT, LOST, AGAIN, NOT_FOUND), [0, 0, 0, RESERVED], RESERVED),
+        ((SENT, LOST, AGAIN, SENT, REFUSED, NOT_FOUND), [0, 0, 0, 0, 0, RESERVED], RESERVED),
+        ((SENT, LOST, AGAIN, SENT, REFUSED, FOUND, made("0.1")), [0] * 6 + [100_000], 100_000),
     ],
 )
 def test_a_step_settles_what_it_made_certain(
@@ -134,6 +135,11 @@ EVENTS = (
 )
 
 
+def legal_events(state: State, charge: Charge) -> list[TaskEvent]:
+    table = AFTER_A_LOSS if charge.perhaps else TABLE
+    return [event for event in EVENTS if type(event) in table[state]]
+
+
 @given(st.lists(st.integers(0, 99), max_size=12))
 def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
     accounts = Accounts(FakeClock())
@@ -142,11 +148,11 @@ def test_a_task_costs_what_the_books_of_its_key_say(choices: list[int]) -> None:
     accounts.take(job, NO_LIMITS)
     charge, state, charged = Charge(RESERVED), State.INTENT, 0
     for choice in choices:
-        legal = [event for event in EVENTS if type(event) in TABLE[state]]
+        legal = legal_events(state, charge)
         if not legal:
             break
         event = legal[choice % len(legal)]
-        state = step(state, event)
+        state = step(state, event, perhaps=charge.perhaps)
         change = accounts.told(event, state)
         charged += charge.step(event, state)
         assert accounts.standing("studio", NO_LIMITS).cost_today == charge.amount
@@ -177,12 +183,12 @@ def test_what_another_process_had_settled_is_not_told_again(
 
 def test_a_lost_task_of_another_process_is_perhaps_paid() -> None:
     charge = charge_of(a_task(State.UNCERTAIN, create_lost=True))
-    assert [charge.step(AGAIN, State.INTENT), charge.step(DROPPED, State.DROPPED)] == [0, RESERVED]
+    assert [charge.step(AGAIN, State.INTENT), charge.step(NOT_FOUND, State.LOST)] == [0, RESERVED]
 
 
 def test_so_is_one_that_another_process_was_about_to_create_again() -> None:
     charge = charge_of(a_task(State.INTENT, create_lost=True))
-    assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == RESERVED
+    assert charge.step(NOT_FOUND, State.LOST) == charge.waste(NOT_FOUND) == RESERVED
     charge = charge_of(a_task(State.INTENT))
     assert charge.step(DROPPED, State.DROPPED) == charge.waste(DROPPED) == 0
 
@@ -203,14 +209,16 @@ def test_so_is_one_that_another_process_was_about_to_create_again() -> None:
         ((SENT, LOST, NOT_FOUND, FOUND, VANISHED), RESERVED),
         ((SENT, LOST, NOT_FOUND, FOUND, made("0.1"), DEAD), 100_000),
         # Given up after a create that may have been paid.
-        ((SENT, LOST, AGAIN, DROPPED), RESERVED),
-        ((SENT, LOST, AGAIN, SENT, REFUSED), RESERVED),
+        ((SENT, LOST, AGAIN, NOT_FOUND), RESERVED),
+        ((SENT, LOST, AGAIN, SENT, REFUSED), 0),
+        ((SENT, LOST, AGAIN, SENT, REFUSED, NOT_FOUND), RESERVED),
+        ((SENT, LOST, AGAIN, NOT_FOUND, FOUND, gave_up(None)), RESERVED),
     ],
 )
 def test_what_nobody_is_given_is_wasted_once(events: tuple[TaskEvent, ...], wasted: int) -> None:
     charge, state, total = Charge(RESERVED), State.INTENT, 0
     for event in events:
-        state = step(state, event)
+        state = step(state, event, perhaps=charge.perhaps)
         charge.step(event, state)
         total += charge.waste(event)
     assert total == wasted
@@ -232,7 +240,7 @@ def test_of_a_task_whose_pictures_were_kept_in_part_the_others_share_is_wasted(
 ) -> None:
     charge, state, total = Charge(RESERVED), State.INTENT, 0
     for event in events:
-        state = step(state, event)
+        state = step(state, event, perhaps=charge.perhaps)
         charge.step(event, state)
         total += charge.waste(event)
     assert charge.step(DEAD, State.FAILED) == 0
@@ -274,11 +282,11 @@ def test_whoever_goes_on_with_a_task_tells_what_one_process_would_and_no_loss_tw
     one = Charge(RESERVED)
     many = replace(one)
     for choice, ends in choices:
-        legal = [event for event in EVENTS if type(event) in TABLE[state]]
+        legal = legal_events(state, one)
         if not legal:
             break
         event = legal[choice % len(legal)]
-        state = step(state, event)
+        state = step(state, event, perhaps=one.perhaps)
         kept = pictures if isinstance(event, Collected | LinkDead) else []
         at_once(store.record(event, state, kept))
         assert many.step(event, state) == one.step(event, state)

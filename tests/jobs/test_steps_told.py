@@ -214,7 +214,7 @@ async def test_of_a_task_that_another_process_had_lost_and_found_only_the_rest_i
         assert {one.unserved for one in told(heir)} == {0}
 
 
-async def test_what_another_process_was_to_create_again_is_told_as_spent_when_it_is_dropped(
+async def test_what_another_process_was_to_create_again_is_told_as_spent_when_it_is_given_up(
     tmp_path: Path,
 ) -> None:
     async with House(tmp_path, durable=True, on_unknown="recreate") as house:
@@ -227,7 +227,7 @@ async def test_what_another_process_was_to_create_again_is_told_as_spent_when_it
         dies(house)
         async with House(tmp_path, before=house) as heir:
             assert await heir.recovery.recover() == 0
-            assert bill(heir) == [("Dropped", PRICE, PRICE)]
+            assert bill(heir) == [("NotFound", PRICE, PRICE)]
             assert [one.unserved for one in told(heir)] == [PRICE]
             row = await heir.store.job(job.job_id)
             assert row is not None

@@ -131,6 +131,36 @@ class StoreContract:
         (job,) = await memory.unfinished()
         assert [task.create_lost for task in job.tasks] == [True, True, False]
 
+    async def test_what_was_lost_once_is_perhaps_bought_whatever_state_it_ended_in(
+        self, memory: Store
+    ) -> None:
+        again = RecreateAllowed(job_id="j", task_id="t", at=3.0)
+        await memory.add_job(a_job("j", "t"))
+        await tell(memory, sent("j", "t"), create_lost("j", "t"), again)
+        await end(memory, "j")
+        await memory.add_job(a_job("k", "u", "v"))
+        await tell(memory, sent("k", "v"), Refused(job_id="k", task_id="v", at=2.0, reason="r"))
+        await end(memory, "k")
+        (job,) = await memory.ended("studio", a_job("j", "t").fingerprint)
+        assert job.job_id == "j"
+        assert [task.nothing_bought for task in job.tasks] == [False]
+        refused = await memory.job("k")
+        assert refused is not None
+        assert [task.nothing_bought for task in refused.tasks] == [True, True]
+
+    async def test_what_was_to_be_created_again_and_is_given_up_is_lost(
+        self, memory: Store
+    ) -> None:
+        again = RecreateAllowed(job_id="j", task_id="t", at=3.0)
+        await memory.add_job(a_job("j", "t"))
+        await tell(memory, sent("j", "t"), create_lost("j", "t"), again)
+        assert await memory.lost(0.0) == ()
+        await tell(memory, NotFound(job_id="j", task_id="t", at=90.0))
+        await end(memory, "j")
+        (job,) = await memory.lost(0.0)
+        (task,) = job.tasks
+        assert (task.state, task.create_lost, task.not_found) == (State.LOST, True, True)
+
     async def test_pictures_are_in_the_order_of_the_plan(self, memory: Store) -> None:
         await memory.add_job(a_job("j", "t", "u"))
         for task, upstream_id in (("u", "v1"), ("t", "v2")):

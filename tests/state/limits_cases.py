@@ -5,7 +5,7 @@ difference, which is a sentence in ``differences``.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,7 +13,7 @@ from typing import assert_never
 
 from gateway.config.sections import Limits
 from gateway.events import FINAL, State, TaskEvent
-from gateway.jobs.machine import TABLE
+from gateway.jobs.machine import AFTER_A_LOSS, TABLE
 from gateway.state.accounts import Accounts
 from gateway.state.base import JobRow, LimitReached, TaskRow
 from gateway.translate.model import Finish, Plan, TaskSpec
@@ -252,7 +252,7 @@ class Case:
         if found is None:
             return
         for one in deed.events:
-            kinds = list(TABLE[found[1].state])
+            kinds = list(_steps(found[1]))
             if kinds:
                 self._tell(*found, kinds[one % len(kinds)], deed.cost)
 
@@ -261,7 +261,7 @@ class Case:
         if found is None:
             return
         for kind in FATES[deed.fate % len(FATES)]:
-            if kind in TABLE[found[1].state]:
+            if kind in _steps(found[1]):
                 self._tell(*found, kind, deed.cost)
 
     def _open(self, which: int) -> tuple[Live, SlowTask] | None:
@@ -271,13 +271,13 @@ class Case:
             for live in self.jobs
             if not live.slow.over
             for task in live.slow.all_tasks
-            if TABLE[task.state]
+            if _steps(task)
         ]
         return found[which % len(found)] if found else None
 
     def _tell(self, live: Live, task: SlowTask, kind: type[TaskEvent], cost: int | None) -> None:
         event = event_of(kind, live.row.job_id, task.task_id, cost)
-        state = TABLE[task.state][kind]
+        state = _steps(task)[kind]
         self.accounts.told(event, state)
         self.model.told(live.slow, task, event, state)
         self.counts["events"] += 1
@@ -389,3 +389,8 @@ def _of_its_kind(name: str) -> set[str]:
 def _said(reached: LimitReached) -> str:
     when = f"wait {reached.wait}, until {reached.until}"
     return f"{reached.name} {reached.used}+{reached.asked} of {reached.limit}, {when}"
+
+
+def _steps(task: SlowTask) -> Mapping[type[TaskEvent], State]:
+    """What can happen to a task, and where that leads."""
+    return (AFTER_A_LOSS if task.lost else TABLE)[task.state]

@@ -82,8 +82,8 @@ async def tell(store: Store, *events: TaskEvent) -> None:
     for event in events:
         job = await store.job(event.job_id)
         assert job is not None
-        (before,) = (task.state for task in job.tasks if task.task_id == event.task_id)
-        await store.record(event, step(before, event))
+        (task,) = (task for task in job.tasks if task.task_id == event.task_id)
+        await store.record(event, step(task.state, event, perhaps=task.create_lost))
 
 
 async def state_of(store: Store, task_id: str) -> State:

@@ -82,7 +82,9 @@ async def test_a_create_that_may_be_paid_is_given_back_by_no_later_process(
     store = await again(ledger, store)
     before = await used(store)
     refused = Refused(job_id="j", task_id="u", at=4.0, reason="r")
-    await tell(store, dropped("j", "t"), sent("j", "u"), refused, dropped("j", "v"))
+    await tell(store, sent("j", "u"), refused, dropped("j", "v"))
+    for task in ("t", "u"):
+        await tell(store, NotFound(job_id="j", task_id=task, at=5.0))
     await store.remark(JobEnded(job_id="j", at=9.0))
     assert await used(store) == (*before[:2], 0, 2, 2 * EACH)
     assert await charges(store, "j") == [None, None, 0]

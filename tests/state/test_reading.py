@@ -198,6 +198,14 @@ def test_whether_the_vendor_was_done_is_read_from_the_story(ledger: Ledger) -> N
     assert {name: task.made for name, task in read.items()} == {first: True, second: False}
 
 
+def test_whether_a_create_was_lost_once_is_read_from_the_story(ledger: Ledger) -> None:
+    job = ledger.job("intent", "intent")
+    again, _ = ledger.tasks(job)
+    ledger.told(job, 1, "create_lost", again, reason="reset")
+    ledger.told(job, 2, "recreate_allowed", again)
+    assert [task.create_lost for task in found(Reading(ledger.path), job).tasks] == [True, False]
+
+
 def test_more_tasks_can_be_asked_for_than_one_query_takes(ledger: Ledger) -> None:
     (task,) = ledger.tasks(ledger.job("done"))
     many = [f"task_{number}" for number in range(1200)]
