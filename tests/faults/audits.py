@@ -5,6 +5,8 @@ only where nothing was bought for it, where its failure's memory time is over, o
 count as had: handed over (and then not to a retry within its window), or nobody's for long.
 """
 
+import asyncio
+
 from gateway.errors import GatewayError, InternalError
 from gateway.events import State
 from gateway.jobs.board import Job
@@ -58,7 +60,8 @@ class Rules(Auditor):
     def _should_have_joined(self, process: Process, asking: Asking, job_id: str) -> str:
         """Why a wish had to get its earlier job; nothing where it need not."""
         board = process.house.board
-        if not self._sold_or_flying(job_id) or (asking.anonymous and board.visits(job_id) > 0):
+        attended = board.visits(job_id) or job_id in process.attended[asyncio.current_task()]
+        if not self._sold_or_flying(job_id) or (asking.anonymous and attended):
             return ""
         if board.live(job_id) is not None:
             return "is still being worked on"

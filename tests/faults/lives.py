@@ -11,7 +11,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 from gateway.errors import GatewayError, ImageNotFound
 from gateway.events import (
@@ -132,6 +132,8 @@ class Process:
         self.over: asyncio.Future[str] = world.loop.create_future()
         self._stopping = asyncio.Event()
         self._serving: set[asyncio.Task[None]] = set()
+        # Whose callers were there when a request was decided on, which then takes a moment.
+        self.attended: dict[asyncio.Task[Any] | None, frozenset[str]] = {}
         self.context = copy_context()
         self.context.run(OWNER.set, self)
         self.ledger: Ledger
@@ -197,9 +199,21 @@ class Process:
             await record(event, *rest)  # type: ignore[arg-type]
 
         self.ledger.record = watched  # type: ignore[method-assign, assignment]
+        self._watch_decisions(house)
         self.house = house
         if world.mischief is not None:
             world.mischief(self)
+
+    def _watch_decisions(self, house: House) -> None:
+        joins = house.reception._joins
+        decide = joins._decide
+
+        def watched(*what: Any) -> Any:
+            attended = (name for name in house.board._visits if house.board.visits(name))
+            self.attended[asyncio.current_task()] = frozenset(attended)
+            return decide(*what)
+
+        joins._decide = watched  # type: ignore[method-assign, assignment]
 
     async def _main(self) -> None:
         world, notebook = self.world, self.world.notebook
@@ -227,6 +241,7 @@ class Process:
             serving.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
         await house.runner.abort()
+        await house.queue.close()
         for one in loops:
             if one.done():
                 notebook.breach(f"a loop has ended: {one!r}")
