@@ -241,17 +241,7 @@ def _callers() -> Row:
                 " served. Most of it is the vendor's. Dots are exemplars: their request_id is the"
                 " one in the log.",
                 "s",
-                *(
-                    (
-                        quantile(
-                            share,
-                            "http_request_duration_seconds",
-                            where=f'{WORK}, status_class="2xx"',
-                        ),
-                        name,
-                    )
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("http_request_duration_seconds", f'{WORK}, status_class="2xx"'),
                 idle=_NOBODY,
             ).with_exemplars(),
             lines(
@@ -259,10 +249,7 @@ def _callers() -> Row:
                 "Of a request's time, what neither caller, queue nor vendor took. The objective is"
                 " 250 ms for 99 %.",
                 "s",
-                *(
-                    (quantile(share, "overhead_seconds", where=WORK), name)
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("overhead_seconds", WORK),
                 steps=((None, GOOD), (0.25, BAD)),
                 idle=_NOBODY,
             ),

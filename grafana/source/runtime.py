@@ -105,10 +105,7 @@ def _process() -> Row:
                 "How late the event loop does what is due; everybody waits as long. Above 0.25 s"
                 " at 99 % something blocks it. Alert: LoopLag.",
                 "s",
-                *(
-                    (quantile(share, "event_loop_lag_seconds"), name)
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("event_loop_lag_seconds"),
                 steps=((None, GOOD), (0.25, BAD)),
                 idle="No process tells",
             ),
@@ -219,10 +216,7 @@ def _ledger() -> Row:
                 "What precedes or confirms a purchase waits for it. Beyond 100 ms the disk is the"
                 " bottleneck.",
                 "s",
-                *(
-                    (quantile(share, "ledger_commit_seconds"), name)
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("ledger_commit_seconds"),
                 idle="Nothing was written",
             ),
             lines(

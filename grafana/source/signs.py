@@ -5,11 +5,16 @@ they stand.
 """
 
 from grafana.source.panels import BAD, FAIR, GOOD, Panel, stat, text_above, words
-from grafana.source.promql import fold, least, most, of
+from grafana.source.promql import fold, least, most, of, quantile
 
 YES_NO = words(v0=("no", BAD), v1=("yes", GOOD))
 BREAKER = words(v0=("closed", GOOD), v1=("probing", FAIR), v2=("open", BAD))
-QUANTILES = ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))
+_QUANTILES = ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))
+
+
+def quantiles(name: str, where: str = "") -> tuple[tuple[str, str], ...]:
+    """A histogram's spread: PromQL, and what its line is called."""
+    return tuple((quantile(share, name, where=where), title) for share, title in _QUANTILES)
 
 
 def breaker_state(by: str = "") -> str:

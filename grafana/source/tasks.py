@@ -115,7 +115,7 @@ def _turns() -> Row:
                 "Time until the turn came",
                 "Of those who got one. Who would wait longer than queue.time is refused at once.",
                 "s",
-                *((quantile(share, "queue_wait_seconds"), name) for share, name in signs.QUANTILES),
+                *signs.quantiles("queue_wait_seconds"),
                 idle="Nobody had to wait for a turn",
             ),
             lines(
@@ -270,10 +270,7 @@ def _questions() -> Row:
                 "From the vendor's completed_at to the poll that saw it. The objective is 5 s for"
                 " 95 %.",
                 "s",
-                *(
-                    (quantile(share, "upstream_poll_lag_seconds"), name)
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("upstream_poll_lag_seconds"),
                 steps=((None, GOOD), (5, BAD)),
                 idle="No picture was finished",
             ),
@@ -346,17 +343,14 @@ def _results() -> Row:
                 "Time to fetch a result",
                 "From the vendor's link, whole.",
                 "s",
-                *(
-                    (quantile(share, "image_fetch_seconds"), name)
-                    for share, name in signs.QUANTILES
-                ),
+                *signs.quantiles("image_fetch_seconds"),
                 idle="Nothing was fetched",
             ),
             lines(
                 "Size of a result",
                 "As the vendor sent it.",
                 "bytes",
-                *((quantile(share, "image_bytes"), name) for share, name in signs.QUANTILES),
+                *signs.quantiles("image_bytes"),
                 idle="Nothing was fetched",
             ),
             columns(
