@@ -36,13 +36,13 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
+from gateway.openai.desk import Desk
 from gateway.openai.insiders import Insider
 from gateway.openai.links import BaseUrls
 from gateway.openai.proxies import Proxies
 from gateway.openai.remote import RemotePictures
 from gateway.openai.requests import Reading
 from gateway.openai.routes import clients_app
-from gateway.openai.serving import Desk
 from gateway.openai.terms import CurrentTerms
 from gateway.ops.bars import ROWS
 from gateway.ops.bearer import OperatorsToken
@@ -277,6 +277,7 @@ class Gateway:
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
             deadlines=config.upstream.deadlines,
             clock=clock,
+            heartbeats=config.server.heartbeats,
         )
         context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         return clients_app(desk, outer=[context])

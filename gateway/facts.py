@@ -73,7 +73,8 @@ class RequestFacts:
     charged for it by its end, in micro-dollars, and 0 if it was joined.
     ``key_fault`` says why a key was not admitted. ``joined`` says how the request was known to be
     the repetition of another. ``standing`` gives further headers of the answer when it begins: what
-    its key has left by then.
+    its key has left by then. ``manner`` is how it is answered; ``late_status`` the status that its
+    failure would have had, had the answer not begun before.
     """
 
     request_id: str
@@ -89,7 +90,9 @@ class RequestFacts:
     joined: str | None = None
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
+    manner: str | None = None
     status: int | None = None
+    late_status: int | None = None
     error_code: str | None = None
     rejection: Rejection | None = None
     waits: Whereabouts | Callable[[], Whereabouts] = "body"
@@ -139,7 +142,8 @@ class InFlight:
 class RequestEnded:
     """A request is over, however it ended.
 
-    ``status`` is ``None`` where no response was started. ``left_early`` says that the client hung
+    ``status`` is ``None`` where no response was started; ``late_status`` is that of a failure which
+    came when it had. ``left_early`` says that the client hung
     up before the response was complete, ``waiting`` what for just then. ``duration`` is in
     seconds; ``received`` and ``sent`` are bytes of body.
     """
@@ -164,6 +168,8 @@ class RequestEnded:
     joined: str | None = None
     upstream_ids: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
+    manner: str | None = None
+    late_status: int | None = None
     error_code: str | None = None
     rejection: Rejection | None = None
     retry: int | None = None
@@ -175,7 +181,8 @@ class RequestEnded:
     @property
     def level(self) -> Literal["info", "warning"]:
         """How loudly to tell it: our own failures are warnings."""
-        ours = self.status is not None and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        status = self.late_status or self.status
+        ours = status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return "warning" if ours else "info"
 
 

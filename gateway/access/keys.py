@@ -30,7 +30,8 @@ _NOBODYS = "0" * 64  # no string is known to have this digest
 class Key:
     """Somebody who may ask; ``name`` is the operator's word for them.
 
-    ``models`` are canonical names, empty: all. ``credential`` says which of the key's it was that
+    ``models`` are canonical names, empty: all. ``keepalive`` is how its callers are kept waiting
+    where they say nothing of it. ``credential`` says which of the key's it was that
     was shown.
     """
 
@@ -41,6 +42,7 @@ class Key:
     max_tier: Tier | None = None
     max_quality: Quality | None = None
     max_n: int | None = None
+    keepalive: str = "none"
     credential: str = "key"
 
 
@@ -140,6 +142,7 @@ def _entries(section: Section) -> Iterator[tuple[str | None, _Entry]]:
         section.max_tier,
         section.max_quality,
         section.max_n,
+        section.keepalive,
     )
     for name, one in credential_names(section):
         plain = one.key.get_secret_value() if one.key is not None else None

@@ -20,7 +20,7 @@ from gateway.cli.options import exit_unfit
 from gateway.cli.snippets import PROMPT, snippets
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, Images, ServerBounds
-from gateway.config.sections import Simulator as SimulatorSection
+from gateway.config.simulated import Simulator as SimulatorSection
 from gateway.server.listener import Listener, run_until_signal
 from gateway.server.sockets import ListenError
 from gateway.simulator.app import Simulator

@@ -11,7 +11,7 @@ import click
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.server.listener import Listener, run_until_signal
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults

@@ -49,6 +49,16 @@ def _split(value: str) -> SplitResult:
     return parts
 
 
+def web_origin(value: str) -> str:
+    """Check an origin as browsers send it, ``https://host`` or with a port; ``*`` is any."""
+    if value == "*":
+        return value
+    parts = _split(value)
+    if parts.path.strip("/"):
+        raise ValueError("must be an origin: a scheme and a host, without a path")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 def base_url(value: str) -> str:
     """Check the vendor's address; trailing slashes and a trailing ``/v1`` are taken off."""
     parts = _split(value)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from gateway.config import addresses
+from gateway.config.answers import Heartbeats, Webhooks
 from gateway.config.credentials import ONE_WAY, Credential, Digest, Expiry, Id
 from gateway.config.kinds import (
     Bytes,
@@ -69,6 +70,10 @@ class Server(Section):
     compatibility: Literal["lenient", "strict"] = Field(
         default="lenient", description="lenient forgives odd values with a note, strict refuses"
     )
+    cors_origins: tuple[Annotated[str, AfterValidator(addresses.web_origin)], ...] = Field(
+        default=("*",), description="origins whose pages may call from a browser; *: any"
+    )
+    heartbeats: Heartbeats = Heartbeats()
     bounds: ServerBounds = ServerBounds()
 
 
@@ -124,6 +129,11 @@ class Upstream(Section):
         default="https://toapis.com", description="the vendor's address, with or without /v1"
     )
     api_key: SecretStr = Field(description="the vendor's key")
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="as the vendor's console shows it, for its webhooks to "
+        "server.public_url/webhooks/toapis; null: none are taken",
+    )
     submit_per_second: Number = Field(
         default=5, gt=0, description="creates the account allows per second"
     )
@@ -257,6 +267,12 @@ class Key(Section):
     weight: Annotated[Whole, Field(ge=1, le=100)] = Field(
         default=1, description="its share of the turns, against the other keys' weights"
     )
+    keepalive: Literal["none", "whitespace"] = Field(
+        default="none", description="whitespace sends blanks before a late answer"
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="signs its webhooks, in the place of webhooks.secret"
+    )
     limits: Limits = Limits()
 
 
@@ -357,16 +373,6 @@ class Log(Section):
     )
 
 
-class Simulator(Section):
-    """The simulated vendor (``image-gateway simulate`` and ``demo``)."""
-
-    host: Host = Field(default="127.0.0.1", description="address to listen on")
-    port: Port = Field(default=9800, description="port to listen on; 0 lets the system choose")
-    api_key: SecretStr = Field(default=SecretStr("simulated"), description="the key it accepts")
-    speed: Number = Field(default=1.0, gt=0, description="durations are divided by this")
-    seed: Whole | None = Field(default=None, description="null: different at every start")
-
-
 class Config(Section):
     """The whole configuration; only ``app.py`` sees it, every part gets its own section."""
 
@@ -384,6 +390,7 @@ class Config(Section):
     queue: Queue = Queue()
     joins: Joins = Joins()
     drain: Drain = Drain()
+    webhooks: Webhooks = Webhooks()
     state: State = State()
     images: Images = Images()
     log: Log = Log()

@@ -15,9 +15,10 @@ from gateway.events import State
 from gateway.jobs.board import Job
 from gateway.jobs.reception import Glance
 from gateway.openai.admission import facts_of
+from gateway.openai.answering import note_answer
 from gateway.openai.delivery import SegmentsResponse
+from gateway.openai.desk import Desk, base_url, hang_up
 from gateway.openai.responses import Result, note_header, segments, task_header, told_fields
-from gateway.openai.serving import Desk, base_url, hang_up, note_answer
 
 _COME_BACK = "2"
 _WAITING = frozenset({State.INTENT, State.CREATING})

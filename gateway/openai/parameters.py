@@ -39,6 +39,7 @@ RESPONSE_FORMAT = Parameter("response_format", choice(*_DELIVERIES))
 STREAM = Parameter("stream", flag)
 USER = Parameter("user", text(1024, numbers=True))
 SAFETY_IDENTIFIER = Parameter("safety_identifier", text(1024, numbers=True))
+WEBHOOK_URL = Parameter("webhook_url", text(2048))
 # Checked when strict; nothing at the vendor corresponds to them.
 PARTIAL_IMAGES = Parameter("partial_images", integer(0, 3))
 MODERATION = Parameter("moderation", choice("auto", "low"))
@@ -50,7 +51,7 @@ PICTURES = ("image", "images", "mask")
 _READ = frozenset(
     {"prompt", "model", "n", "size", "resolution", "quality", "background", "output_format"}
     | {"output_compression", "response_format", "stream", "user", "safety_identifier"}
-    | {"markup", *PICTURES}
+    | {"webhook_url", "markup", *PICTURES}
 )
 _ALWAYS_STRICTLY = _READ - {"resolution", "response_format", "markup", *PICTURES}
 _CHECKED_STRICTLY = {
@@ -73,6 +74,8 @@ class Scalars:
     output_compression: int | None
     response_format: Literal["url", "b64_json"] | None
     safety_identifier: str | None
+    stream: bool
+    webhook_url: str | None
     notes: tuple[Note, ...]
 
 
@@ -101,6 +104,8 @@ def read_scalars(given: Given, standing_prompt: str | None = None) -> Scalars:
         output_compression=compression,
         response_format=RESPONSE_FORMAT.of(given),
         safety_identifier=SAFETY_IDENTIFIER.of(given) or USER.of(given) or None,
+        stream=bool(STREAM.of(given)),
+        webhook_url=WEBHOOK_URL.of(given) or None,
         notes=notes + n_notes + compression_notes,
     )
 

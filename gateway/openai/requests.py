@@ -44,10 +44,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request and the files it refers to; whoever gets it discards the spool in the end."""
+    """A request and the files it refers to; whoever gets it discards the spool in the end.
+
+    ``stream`` and ``webhook_url`` say how it is to be answered, and are no part of what is wished.
+    """
 
     request: ImageRequest
     spool: Spool
+    stream: bool = False
+    webhook_url: str | None = None
 
 
 async def read_request(
@@ -69,9 +74,9 @@ async def read_request(
         spool = Spool(reading.spool_folder)
         undo.push_async_callback(spool.discard)
         reader = _Reader(kind, headers, receive, reading, spool, fetching)
-        request = await reader.read(standing_prompt)
+        received = await reader.read(standing_prompt)
         undo.pop_all()
-        return Received(request, spool)
+        return received
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class _Reader:
     spool: Spool
     fetching: Callable[[float], None]
 
-    async def read(self, standing_prompt: str | None) -> ImageRequest:
+    async def read(self, standing_prompt: str | None) -> Received:
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == "multipart/form-data":
             form = await self._form()
@@ -93,7 +98,7 @@ class _Reader:
             given = await self._json(media_type)
         scalars = parameters.read_scalars(given, standing_prompt)
         gathered = await self._pictures(given, form)
-        return ImageRequest(
+        request = ImageRequest(
             kind=self.kind,
             prompt=scalars.prompt,
             requested_model=scalars.model,
@@ -110,6 +115,7 @@ class _Reader:
             mask=gathered.mask,
             notes=scalars.notes + gathered.notes,
         )
+        return Received(request, self.spool, scalars.stream, scalars.webhook_url)
 
     async def _pictures(self, given: Given, form: Form) -> Gathered:
         if self.kind == "generation":

@@ -22,11 +22,12 @@ from gateway.jobs.reception import CallerLeft
 from gateway.openai.admission import facts_of
 from gateway.openai.bodies import ClientGone
 from gateway.openai.delivery import PictureResponse
+from gateway.openai.desk import Desk, base_url, hang_up
 from gateway.openai.door import GenerationEndpoint
 from gateway.openai.paths import CanonicalPaths
 from gateway.openai.rejections import rejection
 from gateway.openai.responses import render_error
-from gateway.openai.serving import Desk, ImagesEndpoint, base_url, hang_up
+from gateway.openai.serving import ImagesEndpoint
 from gateway.translate.model import ModelCard
 from gateway.translate.plan import Rules, find_model
 

@@ -1,7 +1,7 @@
 """What an operator should do about a failure: one sentence for each code.
 
 Owns: the table. Must not know: where failures come from. Codes are those that callers get
-(``docs/clients.md``) and the names of the log's lines (``docs/running.md``). Nothing of a prompt,
+(``docs/api.md``) and the names of the log's lines (``docs/running.md``). Nothing of a prompt,
 or of what the vendor said, can get in here.
 """
 

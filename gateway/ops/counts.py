@@ -256,7 +256,12 @@ class ServiceCounts:
 
 
 def _status(ended: RequestEnded) -> int:
-    """The status that was sent; where none was, the caller had left or we had."""
+    """The status that was sent, or had been without an answer that was begun before it failed.
+
+    Where none was sent, the caller had left or we had.
+    """
+    if ended.late_status is not None:
+        return ended.late_status
     if ended.status is not None:
         return ended.status
     return _LEFT if ended.left_early else HTTPStatus.INTERNAL_SERVER_ERROR.value

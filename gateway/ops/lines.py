@@ -52,7 +52,18 @@ _LOOKING = frozenset({"GET", "HEAD"})
 # The order in which a request's line is read: who, what, what came of it, how long it took.
 _REQUEST = (
     *("request_id", "client_request_id", "key_name", "key_fault", "method", "route"),
-    *("model", "n", "tier", "quality", "status", "error_code", "rejection", "left_early"),
+    *(
+        "model",
+        "n",
+        "tier",
+        "quality",
+        "manner",
+        "status",
+        "late_status",
+        "error_code",
+        "rejection",
+        "left_early",
+    ),
     *("waiting", "images", "delivery", "joined", "retry", "job_id", "upstream_ids", "notes"),
     *("received", "sent"),
 )

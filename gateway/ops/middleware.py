@@ -191,6 +191,8 @@ class _Exchange:
             joined=facts.joined,
             upstream_ids=facts.upstream_ids,
             notes=facts.notes,
+            manner=facts.manner,
+            late_status=facts.late_status,
             error_code=facts.error_code,
             rejection=facts.rejection,
             retry=facts.retry,

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.clock import Clock
-from gateway.config.sections import Simulator as SimulatorSection
+from gateway.config.simulated import Simulator as SimulatorSection
 from gateway.simulator.account import AccountEndpoints
 from gateway.simulator.control import Control
 from gateway.simulator.endpoints import TaskEndpoints

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from starlette.requests import Request
 
 from gateway.clock import Clock
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.simulator.allowances import Allowance
 from gateway.simulator.envelopes import REFUSALS, Refused
 from gateway.simulator.faults import Fault, Script

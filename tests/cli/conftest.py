@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from tests.canaries import CLIENT_KEY, VENDOR_KEY

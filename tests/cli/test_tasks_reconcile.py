@@ -14,7 +14,7 @@ from click.testing import Result
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import read_faults

@@ -26,7 +26,7 @@ NO_MODEL = "neither a model nor an alias"
 NO_CREDENTIAL = "is required (or key_file, or id and sha256)"
 KEY_NAMES = (
     "name, key, id, sha256, expires, disabled, also, models, max_tier, max_quality, max_n, "
-    "weight, limits, key_file"
+    "weight, keepalive, webhook_secret, limits, key_file, webhook_secret_file"
 )
 PLAIN_HTTP = "must start with https://; plain http is for this machine only"
 

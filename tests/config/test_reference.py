@@ -10,8 +10,9 @@ from gateway.config import reference, yaml12
 from gateway.config.kinds import Section
 from gateway.config.listing import entries
 from gateway.config.loader import load
-from gateway.config.sections import Config, Simulator
+from gateway.config.sections import Config
 from gateway.config.shape import leaves, render, settings, slot
+from gateway.config.simulated import Simulator
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from gateway.clock import SystemClock
 from gateway.config.sections import ServerBounds
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.ops.acts import DrainAsked, SignedIn, SignedOut, SignInRefused
 from gateway.server.listener import Listener
 from gateway.simulator.app import Simulator

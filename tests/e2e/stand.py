@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.cli.serve import _secrets as secrets_of
 from gateway.clock import Clock, SystemClock
 from gateway.config.sections import Config, ServerBounds
-from gateway.config.sections import Simulator as SimulatorSection
+from gateway.config.simulated import Simulator as SimulatorSection
 from gateway.events import (
     JobCrashed,
     Stepped,

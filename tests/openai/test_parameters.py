@@ -51,6 +51,8 @@ def test_a_prompt_alone_is_a_request() -> None:
         output_compression=None,
         response_format=None,
         safety_identifier=None,
+        stream=False,
+        webhook_url=None,
         notes=(),
     )
 

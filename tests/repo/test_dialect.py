@@ -5,7 +5,7 @@ from tests.repo import pages
 from tests.repo.dialect import codes, events, made_in, notes
 from tests.repo.source import ROOT, gateway_modules, read
 
-PAGE = (ROOT / "docs/clients.md").read_text("utf-8")
+PAGE = (ROOT / "docs/api.md").read_text("utf-8")
 
 
 def rows(table: str) -> list[list[str]]:

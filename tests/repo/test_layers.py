@@ -59,7 +59,7 @@ def test_an_import_that_breaks_a_contract_is_noticed(
 def test_the_simulator_may_see_a_clock_and_its_section(empty_house: Path, tmp_path: Path) -> None:
     house = shutil.copytree(empty_house, tmp_path / "house")
     (house / "gateway" / "simulator" / "fair.py").write_text(
-        "from gateway.clock import Clock\nfrom gateway.config.sections import Simulator\n"
+        "from gateway.clock import Clock\nfrom gateway.config.simulated import Simulator\n"
     )
     kept, said = check(house)
     assert kept, said

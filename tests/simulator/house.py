@@ -12,7 +12,7 @@ import uvicorn
 from PIL import Image
 
 from gateway.clock import SystemClock
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault
 from gateway.simulator.settings import Settings

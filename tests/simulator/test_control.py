@@ -2,7 +2,7 @@ import hashlib
 
 import httpx
 
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.simulator.app import Simulator
 from gateway.simulator.settings import Settings
 from tests.simulator.house import AUTH, ORDER, FakeClock, House, photo

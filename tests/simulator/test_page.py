@@ -3,7 +3,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from gateway.config.sections import Simulator as Section
+from gateway.config.simulated import Simulator as Section
 from gateway.simulator.app import Simulator
 from gateway.simulator.faults import KINDS, read_faults
 from gateway.simulator.settings import Settings
