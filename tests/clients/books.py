@@ -3,6 +3,7 @@
 Owns: the differences. Must not know: clients. Counted is in the simulated vendor's books.
 """
 
+import hashlib
 from typing import Any
 
 from gateway.facts import RequestEnded
@@ -32,6 +33,12 @@ class Books:
         """Callers' requests for pictures that are over; fetching one is none."""
         ended = self._stand.requests[self._requests :]
         return [one for one in ended if one.method == "POST"]
+
+    def bought(self, prompt: str) -> int:
+        """How often this was bought, ever."""
+        sought = hashlib.sha256(prompt.encode()).hexdigest()
+        told: Any = self._stand.simulator.vendor.book.purchases_made(self._stand.purchases)
+        return sum(task["prompt_sha256"] == sought for task in told["tasks"])
 
     @property
     def newest(self) -> dict[str, Any]:

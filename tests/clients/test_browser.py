@@ -32,9 +32,7 @@ window.client = (baseURL, apiKey, more = {}) =>
 class Silent(SimpleHTTPRequestHandler):
     """Files of a folder, and the page."""
 
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
-
-    def do_GET(self) -> None:  # noqa: N802 - as the library calls it
+    def do_GET(self) -> None:
         if self.path != "/":
             super().do_GET()
             return
@@ -56,7 +54,7 @@ def elsewhere() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield "http://127.0.0.1:{}/".format(server.server_address[1])
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
         thread.join()
 
@@ -122,8 +120,8 @@ async def test_a_page_reads_that_its_key_is_wrong(
 @row((24, 42), WHO)
 async def test_a_page_reads_a_stream(page: Page, stand: Stand, books: Books, prompt: str) -> None:
     script = """async (url, key, wish) => {
-        const types = [];
-        for await (const event of await client(url, key).images.generate(wish)) types.push(event.type);
+        const types = [], stream = await client(url, key).images.generate(wish);
+        for await (const event of stream) types.push(event.type);
         return types;
     }"""
     told = await called(page, stand, script, {"prompt": prompt, **SMALL, "stream": True})

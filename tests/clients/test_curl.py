@@ -193,9 +193,7 @@ async def test_what_is_not_there_is_told_in_openais_envelope(
 
 
 @row(44, CURL)
-async def test_a_body_without_an_end_is_cut_off(
-    stand: Stand, books: Books, tmp_path: Path
-) -> None:
+async def test_a_body_without_an_end_is_cut_off(stand: Stand, books: Books, tmp_path: Path) -> None:
     """Nine hundred megabytes in chunks, of which one picture may have fifty."""
     endless = tmp_path / "endless"
     with endless.open("wb") as file:

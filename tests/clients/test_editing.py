@@ -18,7 +18,19 @@ from tests.clients.driving import (
     as_path,
     as_tuple,
 )
-from tests.clients.known import AI, AI_COMPATIBLE, NODE3, NODE4, NODE6, NODE7, PY0, PY1, PY2, PY3, by
+from tests.clients.known import (
+    AI,
+    AI_COMPATIBLE,
+    NODE3,
+    NODE4,
+    NODE6,
+    NODE7,
+    PY0,
+    PY1,
+    PY2,
+    PY3,
+    by,
+)
 from tests.clients.users import Seen, User
 from tests.e2e.pictures import Size, drawn, drawn_png, encoded, mask_png
 
@@ -149,9 +161,7 @@ def image_of(user: User, data: bytes = TALL, name: str = "cat.png") -> dict[str,
 
 
 @by(16, PY2, PY3, NODE4, NODE6, NODE7, AI)
-async def test_a_mask_opens_a_hole_and_nothing_else(
-    user: User, books: Books, prompt: str
-) -> None:
+async def test_a_mask_opens_a_hole_and_nothing_else(user: User, books: Books, prompt: str) -> None:
     first, mask = drawn((1024, 768)), mask_png((1024, 768), HOLE)
     seen = await user.edit(
         model="gpt-image-2",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,7 @@ async def test_a_refusal_is_an_error_of_its_class_and_is_not_repeated(
         kind = "APIError"
     assert error.told["class"] == kind
     assert (error.status, error.code, error.param) == (case.status, case.code, case.param)
-    assert error.type == (
-        "image_generation_user_error" if name in NOT_IMAGE_TYPES else case.type
-    )
+    assert error.type == ("image_generation_user_error" if name in NOT_IMAGE_TYPES else case.type)
     assert error.message
     if user.name != PY1 or "request_id" in error.told:
         assert error.request_id.startswith("req_")
@@ -155,9 +154,9 @@ async def test_the_ai_sdk_shows_the_message(
 @by(30, *SDKS)
 async def test_a_key_used_for_another_wish_is_422(user: User, books: Books, prompt: str) -> None:
     await user.call("images.generate", **named(user, prompt, {"prompt": prompt, **SMALL}))
+    other = named(user, prompt, {"prompt": "another", **SMALL})
     with pytest.raises(Refused) as caught:
-        wish = {"prompt": "another", **SMALL}
-        await user.call("images.generate", **named(user, prompt, wish))
+        await user.call("images.generate", **other)
     assert caught.value.told["class"] == "UnprocessableEntityError"
     assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
     assert books.purchases == 1
@@ -179,19 +178,19 @@ async def test_a_wrong_key_is_told_once_everywhere(
 ) -> None:
     stranger = user.with_(api_key="sk-nobody-has-this")
     before = len(user.stand.requests)
+    image = as_file(drawn_file("a.png", drawn_png((64, 64))))
+    ways = {
+        "generations": partial(stranger.generate, prompt=prompt),
+        "edits": partial(stranger.edit, prompt=prompt, image=image, size="1024x1024"),
+        "models": partial(stranger.call, "Model.list" if user.name == PY0 else "models.list"),
+    }
     with pytest.raises(Refused) as caught:
-        match where:
-            case "generations":
-                await stranger.generate(prompt=prompt)
-            case "edits":
-                image = as_file(drawn_file("a.png", drawn_png((64, 64))))
-                await stranger.edit(prompt=prompt, image=image, size="1024x1024")
-            case _:
-                await stranger.call("Model.list" if user.name == PY0 else "models.list")
+        await ways[where]()
     assert caught.value.told["class"] == "AuthenticationError"
     if user.name != PY0:
         assert caught.value.code == "invalid_api_key"
     assert "sk-nobody" not in caught.value.message
+    await user.stand.until(lambda: not user.stand.gateway.in_flight)
     assert (len(user.stand.requests) - before, books.purchases) == (1, 0)
 
 

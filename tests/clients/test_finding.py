@@ -1,4 +1,4 @@
-"""However a client writes the base URL, it finds the endpoints; and what it lists can be asked for."""
+"""However a client writes the base URL, it finds the endpoints, and its models."""
 
 import pytest
 

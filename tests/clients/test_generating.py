@@ -1,4 +1,4 @@
-"""Pictures are asked for by each client's own method; its user gets them, and each is bought once."""
+"""Pictures are asked for in each client's own way; its user gets them, and each is bought once."""
 
 import base64
 

@@ -78,9 +78,7 @@ async def test_a_failure_after_the_purchase_costs_no_second(
 
 
 @by(49, LITELLM)
-async def test_blanks_before_an_answer_are_read_over(
-    user: User, books: Books, prompt: str
-) -> None:
+async def test_blanks_before_an_answer_are_read_over(user: User, books: Books, prompt: str) -> None:
     user.stand.vendor_fails(SLOW)
     headers = {"x-gateway-keepalive": "whitespace"}
     seen = await user.generate(prompt=prompt, size="1024x768", extra_headers=headers)

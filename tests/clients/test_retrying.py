@@ -1,15 +1,19 @@
 """Clients ask again by themselves, give up, come back: whatever they do, a wish is bought once."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.clients.books import Books
 from tests.clients.driving import Refused
-from tests.clients.known import AI, NODE4, NODE6, NODE7, PY1, PY2, PY3, by
+from tests.clients.known import AI, NODE4, NODE6, NODE7, PY1, PY2, PY3, by, row
 from tests.clients.users import Seen, User
-from tests.e2e.stand import KEY
+from tests.e2e.stand import KEY, Stand
+
+T = TypeVar("T")
+Users = Callable[[str], User]
 
 pytestmark = [pytest.mark.clients, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,8 +31,16 @@ SECTIONS: dict[str, object] = {
         ),
     ],
 }
+SDKS = (PY1, PY2, PY3, NODE4, NODE6, NODE7)
 SMALL = {"model": "gpt-image-2", "size": "1024x768", "quality": "low"}
 TIMED_OUT = {"APITimeoutError", "APIConnectionTimeoutError", "InternalServerError"}
+
+
+async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All at once."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(call) for call in calls]
+    return [task.result() for task in tasks]
 
 
 def slow(seconds: float) -> dict[str, object]:
@@ -42,17 +54,22 @@ async def one(seen: Seen, books: Books) -> None:
     assert (books.purchases, books.images) == (1, 1)
 
 
-@by(34, *LIMITED)
+@row(34, *LIMITED)
 async def test_who_is_told_when_to_come_back_comes_back_and_is_served(
-    user: User, books: Books, prompt: str
+    users: Users, books: Books, prompt: str
 ) -> None:
-    limited = user.with_(api_key=f"client-of-{user.name}")
-    wishes = [{"prompt": f"{prompt}, {i}", **SMALL} for i in range(2)]
-    seen = await asyncio.gather(*(limited.generate(**wish) for wish in wishes))
-    assert [len(await one.pictures()) for one in seen] == [1, 1]
-    assert (books.purchases, books.images) == (2, 2)
-    assert [one.status for one in books.requests].count(429) == 1
-    await books.asked(3)
+    async def twice(user: User) -> None:
+        limited = user.with_(api_key=f"client-of-{user.name}")
+        wishes = [f"{prompt}, {i}, {user.name}" for i in range(2)]
+        seen = await together(limited.generate(prompt=wish, **SMALL) for wish in wishes)
+        assert [len(await one.pictures()) for one in seen] == [1, 1]
+        assert [books.bought(wish) for wish in wishes] == [1, 1]
+
+    await together(twice(users(name)) for name in LIMITED)
+    await books.asked(3 * len(LIMITED))
+    for name in LIMITED:
+        statuses = [one.status for one in books.requests if one.key_name == name]
+        assert sorted(statuses, key=str) == [200, 200, 429]
 
 
 @by(34, PY1, PY3, NODE4, NODE7, AI)
@@ -66,17 +83,25 @@ async def test_the_vendors_own_refusal_for_a_moment_costs_no_picture(
     assert len(books.requests) <= 2
 
 
-@by(35, PY1, PY2, PY3, NODE4, NODE6, NODE7)
+@row(35, *SDKS)
 async def test_repetitions_after_time_outs_join_and_a_longer_one_gets_the_picture(
-    user: User, books: Books, prompt: str
+    users: Users, stand: Stand, books: Books, prompt: str
 ) -> None:
-    user.stand.vendor_fails(slow(2.8))
-    hasty = user.with_(timeout=0.3, max_retries=2)
-    with pytest.raises(Refused) as caught:
-        await hasty.generate(prompt=prompt, **SMALL)
-    assert caught.value.told["class"] in TIMED_OUT
-    await one(await user.with_(timeout=30).generate(prompt=prompt, **SMALL), books)
-    await books.asked(4)
+    stand.vendor_fails(slow(2.8))
+
+    async def insist(user: User) -> None:
+        wish = f"{prompt}, {user.name}"
+        hasty = user.with_(timeout=0.3, max_retries=2)
+        with pytest.raises(Refused) as caught:
+            await hasty.generate(prompt=wish, **SMALL)
+        assert caught.value.told["class"] in TIMED_OUT
+        seen = await user.with_(timeout=30).generate(prompt=wish, **SMALL)
+        assert [picture.size for picture in await seen.pictures()] == [(1024, 768)]
+        assert books.bought(wish) == 1
+
+    await together(insist(users(name)) for name in SDKS)
+    assert books.purchases == len(SDKS)
+    await books.asked(4 * len(SDKS))
 
 
 @by(36, PY1, PY2, PY3, NODE4, NODE6, NODE7, AI)
@@ -100,22 +125,34 @@ async def keyed(user: User, key: str, wish: dict[str, Any]) -> Seen:
     return await user.call("images.generate", args=wish, options={"headers": headers})
 
 
-@by(37, NODE4, NODE6, NODE7, AI)
+@row(37, NODE4, NODE6, NODE7, AI)
 async def test_who_hangs_up_and_asks_again_gets_what_was_begun(
-    user: User, books: Books, prompt: str
+    users: Users, stand: Stand, books: Books, prompt: str
 ) -> None:
-    user.stand.vendor_fails(slow(1))
-    with pytest.raises(Refused):
+    stand.vendor_fails(slow(1.5))
+    names = (NODE4, NODE6, NODE7, AI)
+
+    async def leave(user: User) -> None:
+        wish, soon = {"prompt": f"{prompt}, {user.name}", **SMALL}, {"abort_after": 300}
         if user.name == AI:
-            await user.generate(prompt=prompt, **SMALL, abort_after=300)
+            call = user.generate(**wish, **soon)
         else:
-            options = {"abort_after": 300}
-            wish = {"prompt": prompt, **SMALL}
-            await user.call("images.generate", args=wish, options=options)
-    await user.stand.until(lambda: books.requests)
-    assert books.requests[0].left_early
-    await one(await user.generate(prompt=prompt, **SMALL), books)
-    await books.asked(2)
+            call = user.call("images.generate", args=wish, options=soon)
+        with pytest.raises(Refused):
+            await call
+
+    async def come_back(user: User) -> None:
+        wish = f"{prompt}, {user.name}"
+        seen = await user.generate(prompt=wish, **SMALL)
+        assert [picture.size for picture in await seen.pictures()] == [(1024, 768)]
+        assert books.bought(wish) == 1
+
+    await together(leave(users(name)) for name in names)
+    await stand.until(lambda: len(books.requests) == len(names))
+    assert all(one.left_early for one in books.requests)
+    await together(come_back(users(name)) for name in names)
+    assert books.purchases == len(names)
+    await books.asked(2 * len(names))
 
 
 @by(38, NODE7)

@@ -1,4 +1,4 @@
-"""Clients read streams: what their loops yield, and what they raise, at whatever moment it fails."""
+"""Clients read streams: what their loops yield, and what they raise, whenever it fails."""
 
 import base64
 from collections.abc import Mapping

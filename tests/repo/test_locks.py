@@ -1,3 +1,4 @@
+import json
 import tomllib
 from pathlib import Path
 
@@ -60,3 +61,33 @@ def test_a_good_lock_passes(tmp_path: Path) -> None:
 def test_what_is_not_one_exact_pin_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"not pinned|pinned twice"):
         pins(line)
+
+
+CLIENTS = ROOT / "tests" / "clients"
+LISTS = sorted((CLIENTS / "lists").glob("*.in"))
+
+
+@pytest.mark.parametrize("asked", LISTS, ids=lambda path: str(path.stem))
+def test_a_clients_list_holds_what_it_is_asked_for(asked: Path) -> None:
+    wanted = [line.partition("#")[0].strip() for line in asked.read_text("utf-8").splitlines()]
+    assert list(faults(asked.with_suffix(".lock"), wanted)) == []
+
+
+def test_each_clients_list_is_asked_for_by_something() -> None:
+    assert [path.with_suffix(".in") for path in sorted((CLIENTS / "lists").glob("*.lock"))] == LISTS
+
+
+@pytest.mark.parametrize("folder", [CLIENTS / "npm", ROOT / "tests" / "grafana" / "schema"])
+def test_a_list_for_npm_is_pinned_by_hashes_and_points_nowhere(folder: Path) -> None:
+    text = (folder / "package-lock.json").read_text("utf-8")
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    asked = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+    assert packages.pop("")["dependencies"] == asked
+    assert [
+        name for name, one in packages.items() if not one["integrity"].startswith("sha512-")
+    ] == []
+    for name, version in asked.items():
+        have = packages[f"node_modules/{name}"]["version"]
+        assert have == version.rpartition("@")[2], name
+    assert (folder / ".npmrc").read_text("utf-8") == "omit-lockfile-registry-resolved=true\n"

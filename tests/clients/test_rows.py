@@ -1,0 +1,72 @@
+"""Every row of the list has a test, and every client that is set up answers some."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clients.known import CLIENTS
+from tests.clients.reporting import Answer, table
+from tests.clients.rows import ROWS
+from tests.repo.source import ROOT
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+    """What a run of everything would answer."""
+    file = tmp_path_factory.mktemp("rows") / "rows.json"
+    elsewhere = {test.partition("::")[0] for row in ROWS.values() for test in row.elsewhere}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", ""),
+            *("-p", "no:cacheprovider", "-p", "tests.clients.reporting", "--rows-to", file),
+            *("tests/clients", *sorted(elsewhere)),
+        ],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    return [Answer(**told) for told in json.loads(Path(file).read_text("utf-8"))]
+
+
+def test_the_rows_are_those_of_the_list() -> None:
+    assert list(ROWS) == list(range(1, 51))
+    assert len({row.behaviour for row in ROWS.values()}) == 50
+
+
+def test_each_row_has_a_test_that_is_collected(collected: list[Answer]) -> None:
+    answered = {answer.number for answer in collected}
+    assert sorted(ROWS.keys() - answered) == []
+    assert answered <= ROWS.keys()
+
+
+def test_each_test_that_a_row_names_elsewhere_is_there(collected: list[Answer]) -> None:
+    there = {answer.test.partition("[")[0] for answer in collected}
+    named = {test for row in ROWS.values() for test in row.elsewhere}
+    assert sorted(named - there) == []
+
+
+def test_each_client_that_is_set_up_answers_rows(collected: list[Answer]) -> None:
+    answering = {answer.client for answer in collected}
+    assert sorted(known.called for known in CLIENTS.values() if known.called not in answering) == []
+
+
+def test_a_row_without_a_test_or_with_a_failure_is_named() -> None:
+    answers = [
+        Answer(1, "openai 3.1 (Python)", "real client", "a::b", "passed"),
+        Answer(1, "openai 2.1 (Python)", "real client", "a::b", "passed"),
+        Answer(2, "ruby-openai 8", "raw bytes", "a::c", "failed"),
+        Answer(2, "ai 7.0, @ai-sdk/openai 4.0 (npm)", "real client", "a::d", "passed"),
+    ]
+    told = table(answers).splitlines()
+    assert told[2].endswith("| openai 2.1, 3.1 (Python) | 2 | passed |")
+    assert "| ruby-openai 8 (raw bytes); ai 7.0, @ai-sdk/openai 4.0 (npm) | 2 |" in told[3]
+    assert told[3].endswith("| failed: ruby-openai 8 |")
+    assert told[-50] == "1 of 50 rows passed"
+    assert told[-49] == "row 2: failed: ruby-openai 8"
+    assert told[-1] == "row 50: not run"
