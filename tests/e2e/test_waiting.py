@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from gateway.events import Collected
+from gateway.translate.model import note
 from tests.e2e.callers import calling, head
 from tests.e2e.outcomes import CANARY
 from tests.e2e.pictures import SMALL, drawn_png, pictures_of
@@ -138,7 +139,7 @@ async def test_the_sdk_takes_a_late_failure_for_one_and_comes_back_for_what_is_p
 ) -> None:
     upstream = {"deadlines": {"tier_1k": 30}}
     async with behaving(tmp_path, pace=PACE, server=BEATS, upstream=upstream) as stand:
-        stand.vendor_fails({**LATE, "seconds": 1.6})  # twice as long as is waited for it
+        stand.vendor_fails({**LATE, "seconds": 1.1})  # longer than is waited for it, once
         async with stand.client(default_headers=PATIENT, max_retries=0) as client:
             with pytest.raises(openai.APIConnectionError):
                 await client.images.generate(**WISH)
@@ -167,16 +168,22 @@ async def test_who_hangs_up_amid_the_blanks_leaves_the_job_running(stand: Stand)
     assert stand.purchases == 1
 
 
-async def test_notes_that_come_too_late_for_the_head_are_at_the_door(stand: Stand) -> None:
-    stand.vendor_fails(LATE, {"where": "file", "kind": "wrong_picture", "times": None})
+async def test_notes_that_come_too_late_for_the_head_are_at_the_door(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(actual: tuple[int, int], _asked: object) -> Any:
+        return actual, (note("size-differs", asked="1x1"),)
+
+    monkeypatch.setattr("gateway.images.finish._size", other)
+    stand.vendor_fails(LATE)
     async with stand.plain() as client:
-        answer = await client.post(GENERATIONS, json={**WISH, "size": "auto"}, headers=PATIENT)
+        answer = await client.post(GENERATIONS, json=WISH, headers=PATIENT)
         assert blanks(answer.content) > 0
+        assert "x-gateway-notes" not in answer.headers
         await stand.until(lambda: stand.requests)
-        (ended,) = stand.requests
-        door = await client.get(f"{GENERATIONS}/{ended.job_id}")
-    told = [note.name for note in ended.notes]
-    assert door.headers.get("x-gateway-notes", "") == ", ".join(told)
+        door = await client.get(f"{GENERATIONS}/{stand.requests[0].job_id}")
+    assert door.headers["x-gateway-notes"] == 'size-differs;asked="1x1"'
+    assert [told.name for told in stand.requests[0].notes] == ["size-differs"]
 
 
 # ── Expect: 100-continue ──
