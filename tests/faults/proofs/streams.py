@@ -134,7 +134,7 @@ async def _trial(
 
 
 async def _cut_and_collected(findings: Findings, wish: Wish, pace: Pace, proxy: Proxy) -> Reply:
-    """Without a sign of life nginx gives up; a stream that comes back for it gets what is bought."""
+    """Without a sign of life nginx gives up; whoever comes back gets what is bought."""
     first = await _heard(proxy, wish, {}, {}, pace)
     if first.status != 504:
         findings.breach(f"{wish.name}: nginx was not in the way: {first.status}")
