@@ -15,7 +15,7 @@ from tests.cli.processes import PATIENCE, environment
 from tests.faults import debian
 from tests.faults.keeping import Command, Stuck, keeping
 from tests.faults.nginx import proxying
-from tests.faults.supervisor import GatewayEnded, Supervisor, supervising, told
+from tests.faults.supervisor import KEY, GatewayEnded, Supervisor, supervising, told
 from tests.faults.users import using
 from tests.faults.wishes import Wish
 
