@@ -179,9 +179,14 @@ class RequestEnded:
     phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def final_status(self) -> int | None:
+        """What it came to: the status of a failure after the answer began, else what was sent."""
+        return self.status if self.late_status is None else self.late_status
+
+    @property
     def level(self) -> Literal["info", "warning"]:
         """How loudly to tell it: our own failures are warnings."""
-        status = self.late_status or self.status
+        status = self.final_status
         ours = status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return "warning" if ours else "info"
 

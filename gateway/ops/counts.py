@@ -260,10 +260,8 @@ def _status(ended: RequestEnded) -> int:
 
     Where none was sent, the caller had left or we had.
     """
-    if ended.late_status is not None:
-        return ended.late_status
-    if ended.status is not None:
-        return ended.status
+    if ended.final_status is not None:
+        return ended.final_status
     return _LEFT if ended.left_early else HTTPStatus.INTERNAL_SERVER_ERROR.value
 
 

@@ -89,7 +89,7 @@ class Recent:
 
     def _request(self, ended: RequestEnded) -> None:
         """A request failed if that was our fault or the vendor's; with a job it had passed us."""
-        status = ended.status
+        status = ended.final_status
         if status is None or status == _CLIENT_CLOSED or status < HTTPStatus.BAD_REQUEST:
             return
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and ended.job_id is None:
@@ -148,7 +148,7 @@ class Recent:
             key_name=key_name or None,
             job_id=job_id,
             request_id=ended.request_id if ended else None,
-            status=ended.status if ended else None,
+            status=ended.final_status if ended else None,
         )
 
     def _entry_of(self, job_id: str | None) -> tuple[str, Failure] | None:

@@ -15,7 +15,7 @@ from tests.cli.processes import PATIENCE, environment
 from tests.faults import debian
 from tests.faults.keeping import Command, Stuck, keeping
 from tests.faults.nginx import proxying
-from tests.faults.supervisor import GatewayEnded, Supervisor, supervising, told
+from tests.faults.supervisor import KEY, GatewayEnded, Supervisor, supervising, told
 from tests.faults.users import using
 from tests.faults.wishes import Wish
 
@@ -150,6 +150,37 @@ async def test_a_fail_point_kills_where_it_was_told(tmp_path: Path) -> None:
             assert await supervisor.vendor.bought() == 0
             await supervisor.start_ready()
             assert (await asked).answered
+        assert await supervisor.vendor.bought() == 1
+
+
+async def test_who_streams_is_told_that_the_gateway_stops_and_collects_from_the_next(
+    tmp_path: Path,
+) -> None:
+    wish = Wish("streamed", 5.0)
+    headers = {"authorization": f"Bearer {KEY}"}
+    async with supervising(tmp_path / "world") as supervisor:
+        await supervisor.start_ready()
+        await supervisor.vendor.takes(wish.seconds)
+        async with httpx.AsyncClient(
+            base_url=supervisor.url, trust_env=False, headers=headers, timeout=30
+        ) as client:
+            body = {**wish.body, "stream": True}
+            async with client.stream("POST", "/v1/images/generations", json=body) as answer:
+                pieces = answer.aiter_bytes()
+                said = await anext(pieces)
+                while await supervisor.vendor.bought() == 0:
+                    await SystemClock().sleep(0.01)
+                gone = asyncio.ensure_future(supervisor.terminate())
+                said += b"".join([piece async for piece in pieces])
+            await gone
+            assert said.count(b"event: ") == 1
+            assert b"event: error\n" in said
+            assert b'"server_is_draining"' in said
+            await supervisor.start_ready()
+            retry = {"x-stainless-retry-count": "1"}
+            again = await client.post("/v1/images/generations", json=body, headers=retry)
+            assert again.headers["x-gateway-joined"] == "true"
+            assert b"event: image_generation.completed\n" in again.content
         assert await supervisor.vendor.bought() == 1
 
 

@@ -36,6 +36,27 @@ def test_a_status_that_is_not_listed_counts_in_its_class(status: int, word: str,
 
 
 @pytest.mark.parametrize(
+    ("late", "kind", "outcome", "level"),
+    [
+        (502, "5xx", "failed", "warning"),
+        (400, "4xx", "failed", "info"),
+        (499, "4xx", "left", "info"),
+    ],
+)
+def test_a_failure_after_an_answer_began_counts_as_if_it_had_not(
+    late: int, kind: str, outcome: str, level: str
+) -> None:
+    metrics, left = counting(), late == 499
+    event = ended(status=200, late_status=late, left_early=left, key_name="studio")
+    told = moved(metrics, lambda: metrics.observe(event))
+    assert told[f"http_requests_total{{method=POST,route=generations,status={late}}}"] == 1
+    assert told[f"http_request_duration_seconds_count{{route=generations,status_class={kind}}}"]
+    assert told[f"key_requests_total{{key=studio,outcome={outcome}}}"] == 1
+    assert not [name for name in told if name.startswith("overhead_seconds")]
+    assert event.level == level
+
+
+@pytest.mark.parametrize(
     ("route", "method"),
     [
         (None, "POST"),

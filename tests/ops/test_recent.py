@@ -260,3 +260,12 @@ def test_saved_purchases_are_counted_by_how(recent: Recent) -> None:
         recent(JobJoined(job_id="job_1", at=0, how=how))
     assert recent.saved() == {"orphan": 2, "sdk_retry": 1}
     assert recent.failures() == ()
+
+
+def test_a_failure_after_an_answer_began_is_one_and_a_caller_who_left_then_is_none(
+    recent: Recent,
+) -> None:
+    recent(dataclasses.replace(ended(200, "upstream_timeout", "job_1"), late_status=504))
+    recent(dataclasses.replace(ended(200, None, "job_2", 2), late_status=499))
+    failure = only(recent)
+    assert (failure.status, failure.code, failure.job_id) == (504, "upstream_timeout", "job_1")
