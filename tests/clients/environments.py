@@ -96,8 +96,7 @@ def set_up(sets: Sequence[Environment] | None = None) -> Iterator[tuple[Environm
     """Make what is not there, some at once; tells of each when it is made. Raises: Unmade."""
     missing = [one for one in (sets or environments()) if not one.ready()]
     with ThreadPoolExecutor(max(1, len(missing))) as pool:
-        for one, seconds in zip(missing, pool.map(Environment.make, missing), strict=True):
-            yield one, seconds
+        yield from zip(missing, pool.map(Environment.make, missing), strict=True)
 
 
 def _make_python(one: Environment) -> None:
@@ -148,11 +147,8 @@ def renew(*upgrade: str) -> None:
     """Write every lock anew from what is asked for (``*.in``, ``package.json``). Raises: Unmade."""
     how = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header")
     for asked in sorted(LISTS.glob("*.in")):
-        said = _ran(
-            [*_UV, "pip", "compile", "-q", *how, *upgrade]
-            + [asked.name, "-o", asked.with_suffix(".lock").name],
-            cwd=LISTS,
-        )
+        into = ("-o", asked.with_suffix(".lock").name)
+        said = _ran([*_UV, "pip", "compile", "-q", *how, *upgrade, asked.name, *into], cwd=LISTS)
         if said is not None:
             raise Unmade(f"{asked.name}: {said}")
     if upgrade:

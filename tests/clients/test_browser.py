@@ -4,7 +4,6 @@ import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from playwright.async_api import Page
 
 from tests.clients.books import Books
 from tests.clients.environments import NPM, Environment
-from tests.clients.known import NODE7, CLIENTS, row
+from tests.clients.known import CLIENTS, NODE7, row
 from tests.console.chromium import browser_started
 from tests.e2e.pictures import pictures_of
 from tests.e2e.stand import KEY, Stand

@@ -5,7 +5,6 @@ Owns: how its methods are called and its answers told. Must not know: what is as
 
 import importlib
 import json
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -47,10 +46,9 @@ def call(command: dict[str, Any]) -> object:
 def stream(command: dict[str, Any]) -> object:
     """What iterating over a stream yields, and what ended it."""
     events: list[object] = []
-    answer: Iterable[Any] = _called(command)
+    answer = _called(command)
     try:
-        for event in answer:
-            events.append({"class": type(event).__name__, **event.to_dict()})
+        events.extend({"class": type(event).__name__, **event.to_dict()} for event in answer)
     except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
         return {"events": events, "error": said(error)}
     return {"events": events, "error": None}

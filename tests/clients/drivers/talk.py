@@ -1,8 +1,8 @@
 """Commands as lines of JSON on standard input, answers as lines on what was standard output.
 
-Owns: the lines, a thread for each command, values that JSON has not (files, bytes, tuples), and what
-is told of an error. Must not know: any client. It runs in the clients' own environments, with the
-standard library alone.
+Owns: the lines, a thread for each command, values that JSON has not (files, bytes, tuples), and
+what is told of an error. Must not know: any client. It runs in the clients' own environments, with
+the standard library alone.
 """
 
 import base64
@@ -39,27 +39,24 @@ def serve(calls: Mapping[str, Call]) -> None:
         threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
 
 
+_KINDS: Mapping[str, Callable[[Any], Any]] = {
+    "bytes": lambda value: base64.b64decode(value["data"]),
+    "buffer": lambda value: io.BytesIO(base64.b64decode(value["data"])),
+    "file": lambda value: Path(value["path"]).open("rb"),
+    "path": lambda value: Path(value["path"]),
+    "tuple": lambda value: tuple(meant(one) for one in value["items"]),
+}
+
+
 def meant(value: Any) -> Any:
     """The value that JSON stands for."""
     if isinstance(value, list):
         return [meant(one) for one in value]
     if not isinstance(value, dict):
         return value
-    match value.get("$"):
-        case None:
-            return {name: meant(one) for name, one in value.items()}
-        case "bytes":
-            return base64.b64decode(value["data"])
-        case "buffer":
-            return io.BytesIO(base64.b64decode(value["data"]))
-        case "file":
-            return Path(value["path"]).open("rb")
-        case "path":
-            return Path(value["path"])
-        case "tuple":
-            return tuple(meant(one) for one in value["items"])
-        case other:
-            raise ValueError(f"no kind of value is called {other!r}")
+    if "$" in value:
+        return _KINDS[value["$"]](value)
+    return {name: meant(one) for name, one in value.items()}
 
 
 def said(error: BaseException) -> dict[str, object]:
