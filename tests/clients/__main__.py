@@ -60,7 +60,8 @@ def _listed(sets: Sequence[object]) -> str:
 def _rows() -> int:
     elsewhere = sorted({test.partition("::")[0] for row in ROWS.values() for test in row.elsewhere})
     plugin = ["-p", "tests.clients.reporting", "-q", "-m", "", "--rootdir", str(ROOT)]
-    return int(pytest.main([*plugin, "tests/clients", *elsewhere]))
+    shared = ["-n", "auto", "--dist=loadfile"]
+    return int(pytest.main([*plugin, *shared, "tests/clients", *elsewhere]))
 
 
 def _patience(seconds: float) -> int:

@@ -16,6 +16,13 @@ from tests.clients.users import User
 from tests.e2e.stand import Stand, behaving
 
 Drivers = Callable[[str], Driver]
+EVERYTHING = pytest.StashKey[list[pytest.Item]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What was collected, before any of it is left out."""
+    config.stash[EVERYTHING] = list(items)
 
 
 @pytest.fixture(scope="session")

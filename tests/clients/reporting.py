@@ -47,12 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test carries its rows along, so that they come back with its result."""
     for item in items:
-        for answer in _answers(item):
+        for answer in answers_of(item):
             config.stash[_COLLECTED].append(answer)
             item.user_properties.append((_PROPERTY, asdict(answer)))
 
 
-def _answers(item: pytest.Item) -> Iterable[Answer]:
+def answers_of(item: pytest.Item) -> Iterable[Answer]:
+    """What a test says of itself, and what a row says of it."""
     for mark in item.iter_markers("row"):
         yield _answer(item, *mark.args, **mark.kwargs)
     number = _ELSEWHERE.get(item.nodeid.partition("[")[0])
