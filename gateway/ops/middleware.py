@@ -152,7 +152,11 @@ class _Exchange:
     async def apologize(self) -> None:
         """Answer 500; where a response has begun, leave it unfinished: the server then cuts it."""
         facts = self._facts
-        if facts.status is not None or self.left_early:
+        if self.left_early or self._complete:
+            return
+        facts.error_code = "server_error"
+        if facts.status is not None:
+            facts.late_status = 500
             return
         bought = f"; job {facts.job_id}" if facts.job_id else ""
         message = f"The server had an error (request id {facts.request_id}{bought})."
@@ -164,7 +168,6 @@ class _Exchange:
         ]
         if facts.job_id or facts.upstream_ids:
             headers.append((b"x-should-retry", b"false"))  # asking again could buy again
-        facts.error_code = "server_error"
         await self.send({"type": "http.response.start", "status": 500, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 

@@ -314,7 +314,7 @@ async def test_a_picture_that_was_streamed_to_its_end_was_delivered(stand: Stand
     await stand.until(lambda: stand.requests)
     (told,) = [fact for fact in stand.facts if isinstance(fact, JobDelivered)]
     assert told.job_id == stand.requests[0].job_id
-    assert "0 evictable" not in repr(stand.gateway._shelf)
+    assert " 0 evictable" not in repr(stand.gateway._shelf)
 
 
 # ── the end of the process ──

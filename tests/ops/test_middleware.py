@@ -195,7 +195,20 @@ async def test_a_crash_after_the_response_began_leaves_it_unfinished() -> None:
     call = await Call(crashes)()
     assert [message["type"] for message in call.sent] == ["http.response.start"]
     assert isinstance(call.events[0], Crashed)
-    assert call.ended.status == 200
+    assert (call.ended.status, call.ended.late_status) == (200, 500)
+    assert (call.ended.error_code, call.ended.level) == ("server_error", "warning")
+
+
+async def test_a_crash_after_the_whole_response_changes_nothing_of_it() -> None:
+    async def crashes(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"all"})
+        raise RuntimeError
+
+    call = await Call(crashes)()
+    assert [message["type"] for message in call.sent][-1] == "http.response.body"
+    assert isinstance(call.events[0], Crashed)
+    assert (call.ended.status, call.ended.late_status) == (200, None)
 
 
 async def test_a_client_that_leaves_is_no_crash() -> None:
