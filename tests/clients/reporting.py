@@ -14,6 +14,7 @@ import pytest
 
 from tests.clients.rows import ROWS
 
+RAW = "raw bytes"
 _OUR_OWN = "this suite"
 _PROPERTY = "row"
 
@@ -121,20 +122,18 @@ def _result(answers: list[Answer]) -> str:
 
 
 def _clients(answers: list[Answer]) -> str:
-    """Versions of one package stand together."""
+    """The real ones first; versions of one package stand together."""
     packages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name in dict.fromkeys(_titled(one) for one in answers):
+    for name in dict.fromkeys(one.client for one in answers if one.how != RAW):
         package, version, kind = _parted(name)
         packages[package, kind].append(version)
     told = [
         f"{package} {', '.join(sorted(filter(None, versions)))}".strip() + kind
         for (package, kind), versions in packages.items()
     ]
+    if raw := dict.fromkeys(one.client for one in answers if one.how == RAW):
+        told.append(f"{RAW}: {', '.join(raw)}")
     return "; ".join(told)
-
-
-def _titled(answer: Answer) -> str:
-    return f"{answer.client} ({answer.how})" if answer.how == "raw bytes" else answer.client
 
 
 def _parted(name: str) -> tuple[str, str, str]:

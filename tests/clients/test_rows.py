@@ -77,7 +77,7 @@ def test_a_row_without_a_test_or_with_a_failure_is_named() -> None:
     ]
     told = table(answers).splitlines()
     assert told[2].endswith("| openai 2.1, 3.1 (Python) | 2 | passed |")
-    assert "| ruby-openai 8 (raw bytes); ai 7.0, @ai-sdk/openai 4.0 (npm) | 2 |" in told[3]
+    assert "| ai 7.0, @ai-sdk/openai 4.0 (npm); raw bytes: ruby-openai 8 | 2 |" in told[3]
     assert told[3].endswith("| failed: ruby-openai 8 |")
     assert told[-50] == "1 of 50 rows passed"
     assert told[-49] == "row 2: failed: ruby-openai 8"
