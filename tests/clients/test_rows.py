@@ -13,7 +13,6 @@ from tests.clients.reporting import Answer, answers_of, table
 from tests.clients.rows import ROWS
 from tests.repo.source import ROOT
 
-
 ELSEWHERE = sorted({test.partition("::")[0] for row in ROWS.values() for test in row.elsewhere})
 
 
