@@ -14,6 +14,7 @@ from PIL import Image
 
 from gateway.cli.snippets import snippets
 from tests.cli.processes import PATIENCE, environment, running
+from tests.clients.driving import NODE
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +83,7 @@ def test_the_one_for_curl_gives_a_link_that_works(printed: dict[str, str], tmp_p
     assert size_of(tmp_path / "lighthouse.png")
 
 
-@pytest.mark.clients
 def test_the_one_for_node_is_a_module(printed: dict[str, str], tmp_path: Path) -> None:
-    if shutil.which("node") is None:
-        pytest.fail("node is missing: install the package nodejs")
     (tmp_path / "lighthouse.mjs").write_text(printed["Node"])
-    done = pasted(tmp_path, "node", "--check", "lighthouse.mjs")
+    done = pasted(tmp_path, str(NODE), "--check", "lighthouse.mjs")
     assert (done.returncode, done.stderr) == (0, "")
