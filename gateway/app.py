@@ -36,6 +36,7 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
+from gateway.openai.cors import CrossOrigin, Origins, Preflights
 from gateway.openai.desk import Desk
 from gateway.openai.insiders import Insider
 from gateway.openai.links import BaseUrls
@@ -280,7 +281,9 @@ class Gateway:
             heartbeats=config.server.heartbeats,
         )
         context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
-        return clients_app(desk, outer=[context])
+        origins = Origins(config.server.cors_origins)
+        outer = Middleware(CrossOrigin, origins=origins)
+        return clients_app(desk, outer=[outer, context, Middleware(Preflights, origins=origins)])
 
     def _admission(self, section: Server, clock: Clock) -> Admission:
         failures = Failures(section.failed_auth_per_minute, clock)

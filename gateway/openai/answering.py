@@ -27,6 +27,9 @@ from gateway.openai.responses import Result, Segment, note_header, row_for, segm
 from gateway.openai.terms import Terms
 from gateway.translate.model import Note, Plan, note
 
+# What proxies log for a client that left before its answer.
+_CLIENT_CLOSED = 499
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -84,7 +87,9 @@ class Answering:
 
     def headers(self, notes: tuple[Note, ...]) -> dict[str, str]:
         """The headers that tell of the job, as far as they are known by now."""
-        headers = {"x-gateway-task": task_header(self.visit.upstream_ids)}
+        headers = {}
+        if self.visit.upstream_ids:
+            headers["x-gateway-task"] = task_header(self.visit.upstream_ids)
         if notes:
             headers["x-gateway-notes"] = note_header(notes)
         if self.visit.how is not None:
@@ -102,7 +107,11 @@ class Answering:
 
 async def answer_whole(answering: Answering, send: Send) -> None:
     """Answer when the pictures are there, in one JSON body. Raises: as ``outcome``."""
-    outcome = await answering.outcome()
+    await give_whole(answering, await answering.outcome(), send)
+
+
+async def give_whole(answering: Answering, outcome: Outcome, send: Send) -> None:
+    """Answer with pictures that are there, in one JSON body. Raises: ImageNotFound."""
     result = answering.result(outcome)
     shelf, inside = answering.desk.shelf, on_behalf(answering.scope)
     body = segments(result)
@@ -138,3 +147,8 @@ def note_late_failure(facts: RequestFacts, error: GatewayError) -> None:
     row = row_for(error)
     facts.error_code, facts.rejection = error.code or row.code, rejection(error)
     facts.late_status = row.status
+
+
+def note_left(facts: RequestFacts) -> None:
+    """Note that the caller left when the answer had begun: as if it had not, for it got nothing."""
+    facts.late_status = _CLIENT_CLOSED

@@ -104,12 +104,17 @@ def integer(low: int, high: int) -> Read[int]:
 
 
 def flag(name: str, value: Json, given: Given) -> bool:
-    """Read a boolean; leniently, and in forms, its usual spellings."""
+    """Read a boolean; leniently, and in forms, its usual spellings.
+
+    What PHP makes of false in a form is nothing at all.
+    """
     if isinstance(value, bool):
         return value
     words = given.form or not given.strict
     if words and isinstance(value, str | int):
         spelt = str(value).strip().lower()
+        if given.form and not spelt:
+            return False
         if spelt in _TRUE | _FALSE:
             return spelt in _TRUE
     raise faults.mistyped(name, "a boolean", value)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from gateway.access.keys import Key
+from gateway.translate.model import Note, note
 
 Manner = Literal["whole", "stream", "whitespace", "later"]
 """``whole``: one JSON body when the pictures are there. ``stream``: server-sent events, the first
@@ -17,7 +18,8 @@ byte at once. ``whitespace``: the JSON body, with blanks before it while there i
 ``later``: 202 at once; the pictures are asked for by the job's id, or told by a webhook."""
 
 KEEPALIVE = "x-gateway-keepalive"
-FLOWING = frozenset[Manner]({"stream", "whitespace"})
+_KNOWN = frozenset({"whitespace", "none"})
+_SILENT = frozenset[Manner]({"whole", "whitespace"})  # else the header has nothing to say
 
 
 def manner_of(headers: Mapping[str, str], key: Key, *, stream: bool, http: str = "1.1") -> Manner:
@@ -30,11 +32,24 @@ def manner_of(headers: Mapping[str, str], key: Key, *, stream: bool, http: str =
         return "stream"
     if prefers_later(headers):
         return "later"
-    wanted = headers.get(KEEPALIVE, "").strip().lower() or key.keepalive
+    asked = _asked(headers)
+    wanted = asked if asked in _KNOWN else key.keepalive
     return "whitespace" if wanted == "whitespace" and http != "1.0" else "whole"
+
+
+def passed_over(headers: Mapping[str, str], manner: Manner) -> tuple[Note, ...]:
+    """A note where the header was not heeded: it says what there is not, or cannot be done."""
+    asked = _asked(headers)
+    if not asked or manner not in _SILENT or asked in {manner, "none"}:
+        return ()
+    return (note("keepalive-ignored"),)
 
 
 def prefers_later(headers: Mapping[str, str]) -> bool:
     """Whether a caller would rather be told where to ask (RFC 7240, ``respond-async``)."""
     preferences = headers.get("prefer", "").split(",")
     return any(one.partition(";")[0].strip().lower() == "respond-async" for one in preferences)
+
+
+def _asked(headers: Mapping[str, str]) -> str:
+    return headers.get(KEEPALIVE, "").strip().lower()

@@ -10,7 +10,7 @@ Lenient is the default: unknown names are passed over with a note. Strict answer
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.errors import InvalidRequest, UnmakeableImage
+from gateway.errors import UnmakeableImage
 from gateway.openai import faults
 from gateway.openai.fields import Given, Parameter, as_integer, choice, flag, integer, text, word
 from gateway.translate.model import FORMATS, Format, Note, note
@@ -86,9 +86,6 @@ def read_scalars(given: Given, standing_prompt: str | None = None) -> Scalars:
     """
     model = (MODEL.of(given) or "").strip() or None
     notes = _pass_over(given, model)
-    if STREAM.of(given):
-        message = "Streaming is not available in this version: leave 'stream' out, or send false."
-        raise InvalidRequest(message, param="stream", code="unsupported_value")
     n, n_notes = _read_n(given)
     output_format = OUTPUT_FORMAT.of(given)
     compression, compression_notes = _read_compression(given, output_format)

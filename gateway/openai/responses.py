@@ -100,9 +100,6 @@ def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
     ``base_url`` is where links to kept pictures point.
     """
     row = row_for(error)
-    code = error.code or row.code
-    message = error.message + _told(error.bought, base_url)
-    fields = told_fields(error, message)
     headers: dict[str, str] = {"content-type": "application/json"}
     retry = True if error.come_back else False if error.bought is not None else row.retry
     if retry is not None:
@@ -117,7 +114,13 @@ def render_error(error: GatewayError, base_url: str = "") -> ErrorAnswer:
         headers["www-authenticate"] = "Bearer"
     if error.bought is not None and error.bought.upstream_ids:
         headers["x-gateway-task"] = task_header(error.bought.upstream_ids)
-    return ErrorAnswer(row.status, headers, json.dumps({"error": fields}).encode(), code)
+    body = json.dumps({"error": whole_fields(error, base_url)}).encode()
+    return ErrorAnswer(row.status, headers, body, error.code or row.code)
+
+
+def whole_fields(error: GatewayError, base_url: str) -> dict[str, object]:
+    """The four keys of the envelope; the message names what was bought, and where it is told of."""
+    return told_fields(error, error.message + _told(error.bought, base_url))
 
 
 def told_fields(error: GatewayError, message: str | None = None) -> dict[str, object]:
@@ -202,7 +205,7 @@ def segments(result: Result) -> list[Segment]:
         "output_format": first.format,
         "quality": plan.quality,
         "size": f"{first.width}x{first.height}",
-        "usage": _usage(result),
+        "usage": usage_fields(result, result.images),
     }
     if plan.safety_identifier:
         tail["safety_identifier"] = plan.safety_identifier
@@ -225,15 +228,19 @@ def _item(result: Result, shelved: Shelved, *, last: bool) -> list[Segment]:
     return [_open(fields) + b',"b64_json":"', shelved, b'"}' + end]
 
 
-def _usage(result: Result) -> dict[str, object]:
-    actual = tuple((shelved.width, shelved.height) for shelved in result.images)
+def usage_fields(
+    result: Result, images: tuple[Shelved, ...], *, tell_input: bool = True
+) -> dict[str, object]:
+    """Tokens of some of its pictures; of what went in only where that is to be told."""
+    actual = tuple((shelved.width, shelved.height) for shelved in images)
     tokens = usage(result.plan, actual)
+    text, image = (tokens.text, tokens.image) if tell_input else (0, 0)
     return {
-        "input_tokens": tokens.input,
-        "input_tokens_details": {"image_tokens": tokens.image, "text_tokens": tokens.text},
+        "input_tokens": text + image,
+        "input_tokens_details": {"image_tokens": image, "text_tokens": text},
         "output_tokens": tokens.output,
         "output_tokens_details": {"image_tokens": tokens.output, "text_tokens": 0},
-        "total_tokens": tokens.total,
+        "total_tokens": text + image + tokens.output,
     }
 
 

@@ -38,7 +38,6 @@ _CLIENT_CLOSED = 499
 # The retired endpoint has no prompt; tools that still call it mean this.
 _VARIATION = "Create a variation of this image: keep its subject and style, change its details."
 _IMAGE_HEADERS = {
-    "access-control-allow-origin": "*",
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "cross-origin",
     "x-content-type-options": "nosniff",

@@ -23,8 +23,10 @@ from gateway.openai.answering import Answering, answer_whole
 from gateway.openai.desk import Desk, hang_up
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.insiders import on_behalf
-from gateway.openai.manners import Manner, manner_of
+from gateway.openai.keepalive import answer_patiently
+from gateway.openai.manners import Manner, manner_of, passed_over
 from gateway.openai.requests import Received, read_request
+from gateway.openai.streaming import answer_stream
 from gateway.openai.terms import Terms
 from gateway.translate.model import Kind, Plan
 from gateway.translate.money import reservations
@@ -33,7 +35,11 @@ from gateway.translate.plan import make_plan
 Answer = Callable[[Answering, Send], Awaitable[None]]
 
 # How each manner is done.
-_ANSWERS: Mapping[Manner, Answer] = {"whole": answer_whole}
+_ANSWERS: Mapping[Manner, Answer] = {
+    "whole": answer_whole,
+    "stream": answer_stream,
+    "whitespace": answer_patiently,
+}
 
 
 class ImagesEndpoint:
@@ -104,6 +110,7 @@ class ImagesEndpoint:
             raise
         if manner == "stream" and asked.response_format is None:
             plan = replace(plan, delivery="b64_json")  # events have no other place for a picture
+        plan = replace(plan, notes=plan.notes + passed_over(request.headers, manner))
         _note_plan(facts, plan)
         own = own_deadline(self._desk.deadlines, plan.tier, plan.quality)
         # Who is told something all the while, or asks later, runs out of no time of their own.
@@ -126,13 +133,16 @@ class ImagesEndpoint:
 
 
 def _manner(request: Request, key: Key, received: Received) -> Manner:
-    """How to answer. Raises: InvalidRequest for a webhook that this manner of answering has not."""
+    """How to answer; who is in the house is answered whole, and waits for nothing else.
+
+    Raises: InvalidRequest for a webhook that this manner of answering has not.
+    """
     http = request.scope.get("http_version", "1.1")
     manner = manner_of(request.headers, key, stream=received.stream, http=http)
     if received.webhook_url is not None and manner != "later":
         message = "'webhook_url' is for requests with the header 'Prefer: respond-async'."
         raise InvalidRequest(message, param="webhook_url", code="invalid_value")
-    return manner
+    return manner if on_behalf(request.scope) is None else "whole"
 
 
 def _is_named(request: Request) -> bool:

@@ -30,6 +30,7 @@ Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None
 _PIPELINED = 32  # requests a client may send ahead; each costs memory before it is served
 _TURNED_AWAY = 1.0  # seconds a caller beyond the bound is given to read why
 _ON_ITS_WAY = 1.0  # seconds for a first request that comes while the server stops
+_UNKNOWN = 1 << 62  # bytes: the length of a body whose end is the connection's
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=-]+(:\d{0,5})?|\[[0-9A-Fa-f:.]+\](:\d{0,5})?")
 
 _MALFORMED = Refusal(400, "malformed_request", "The request is not valid HTTP/1.1.")
@@ -333,15 +334,17 @@ class BoundedProtocol(HttpToolsProtocol):
         receive: Receive,
         send: Send,
     ) -> None:
-        async def send_and_close_if_unread(message: Message) -> None:
+        async def send_framed(message: Message) -> None:
             if message["type"] == "http.response.start" and cycle.more_body:
                 # Answered before the body was read: uvicorn then adds "connection: close" and
                 # closes, and the wire lingers over what the client is still sending.
                 cycle.keep_alive = False
+            if scope["http_version"] == "1.0":
+                _leave_unframed(cycle, message)
             await send(message)
 
         try:
-            await app(scope, receive, send_and_close_if_unread)
+            await app(scope, receive, send_framed)
         except (
             Exception
         ):  # the border: whatever escapes ends one request, not the connection's task
@@ -349,3 +352,20 @@ class BoundedProtocol(HttpToolsProtocol):
                 _LOGGER.exception("the application raised")
         if not cycle.response_complete and not cycle.disconnected:
             self._give_up(cycle, _BROKEN)
+
+
+def _leave_unframed(cycle: RequestResponseCycle, message: Message) -> None:
+    """End a body of unknown length by the connection's end, as HTTP/1.0 does.
+
+    uvicorn would send it in chunks, of which such a client knows nothing. It is told that the
+    length is known, and with each piece that this is all.
+    """
+    if message["type"] == "http.response.start":
+        names = {name.lower() for name, _ in message.get("headers", ())}
+        if b"content-length" not in names:
+            cycle.chunked_encoding = False
+            cycle.expected_content_length = _UNKNOWN
+    elif cycle.expected_content_length == _UNKNOWN:
+        more = message.get("more_body", False)
+        size = len(message.get("body", b""))
+        cycle.expected_content_length = size + _UNKNOWN if more else size

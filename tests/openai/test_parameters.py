@@ -159,8 +159,6 @@ def test_zero_images_are_one_with_a_note() -> None:
         ("output_compression", 101, "integer_above_max_value",
          ("Invalid 'output_compression': integer above maximum value. Expected a value <= 100, "
           "but got 101 instead.")),
-        ("stream", True, "unsupported_value",
-         "Streaming is not available in this version: leave 'stream' out, or send false."),
         ("stream", "maybe", "invalid_type",
          "Invalid type for 'stream': expected a boolean, but got a string instead."),
         ("stream", [], "invalid_type",
@@ -217,8 +215,25 @@ def test_no_stream_is_fine(value: Json) -> None:
 
 
 @pytest.mark.parametrize("value", [True, "true", "True", "1", 1])
-def test_a_stream_is_refused_for_now(value: Json) -> None:
-    assert refusal({"stream": value}).param == "stream"
+def test_a_stream_is_asked_for_in_many_words(value: Json) -> None:
+    scalars = read({"stream": value, "partial_images": 3})
+    assert scalars.stream
+    assert scalars.notes == ()  # fewer partial pictures than asked for are legal
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("value", "stream"), [("true", True), ("True", True), ("1", True), ("", False), ("0", False)]
+)
+def test_a_form_says_it_as_text_and_php_says_no_by_nothing(
+    value: str, *, stream: bool, strict: bool
+) -> None:
+    assert read({"stream": value}, form=True, strict=strict).stream is stream
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_partial_pictures_may_be_asked_for_when_strict(count: int) -> None:
+    assert read({"stream": True, "partial_images": count}, strict=True).stream
 
 
 def test_the_safety_identifier_wins_over_the_user() -> None:

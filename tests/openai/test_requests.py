@@ -244,11 +244,14 @@ async def test_php_casts_everything(tmp_path: Path) -> None:
     assert (request.n, request.output_compression, request.output_format) == (2, 90, "webp")
 
 
-async def test_php_asking_for_a_stream_is_refused(tmp_path: Path) -> None:
+async def test_a_stream_is_asked_for_apart_from_what_is_wished(tmp_path: Path) -> None:
     image = part("image", png(), filename="a.png")
-    with pytest.raises(InvalidRequest) as caught:
-        await edit(tmp_path, PROMPT, image, part("stream", "1"))
-    assert caught.value.param == "stream"
+    bodies = [form(PROMPT, image, part("stream", word)) for word in ("1", "True", "")]
+    told = [await ask("edit", body, reading(tmp_path), content_type=FORM) for body in bodies]
+    assert [one.stream for one in told] == [True, True, False]
+    assert len({one.request.prompt for one in told}) == 1
+    for one in told:
+        await one.spool.discard()
 
 
 async def test_cherry_studio_repeats_image_and_sends_an_empty_model(tmp_path: Path) -> None:

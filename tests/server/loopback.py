@@ -113,6 +113,16 @@ class Caller:
         await self.say(data)
         return await self.hear()
 
+    async def rest(self) -> bytes:
+        """All that comes until the other side closes."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.read()
+
+    async def until(self, last: bytes) -> bytes:
+        """All that comes, up to these bytes."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readuntil(last)
+
     async def is_hung_up_on(self) -> bool:
         """Wait for the end; whatever still comes first is a surprise."""
         async with asyncio.timeout(PATIENCE):

@@ -47,7 +47,7 @@ def test_what_is_used_of_uvicorn_and_is_not_public_is_still_there() -> None:
     cycle_source = inspect.getsource(RequestResponseCycle)
     for attribute in (
         "disconnected", "message_event", "response_complete", "response_started", "more_body",
-        "keep_alive", "scope",
+        "keep_alive", "scope", "chunked_encoding", "expected_content_length",
     ):  # fmt: skip
         assert f"self.{attribute}" in cycle_source
     # Early answers rely on uvicorn closing, and saying so, once keep_alive is false.
@@ -122,6 +122,54 @@ async def test_old_http_without_a_host_is_served_and_closed() -> None:
         assert response.status == 200
         assert response.headers["connection"] == "close"
         assert await caller.is_hung_up_on()
+
+
+async def in_pieces(_scope: Any, _receive: Receive, send: Send) -> None:
+    """An answer whose length is not told."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
+    for piece in (b"one ", b"", b"two"):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"!"})
+
+
+async def unfinished(_scope: Any, _receive: Receive, send: Send) -> None:
+    """An answer that is begun and left."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"   ", "more_body": True})
+
+
+async def test_old_http_gets_a_body_of_unknown_length_as_it_is() -> None:
+    async with serving(in_pieces) as listener, calling(listener) as caller:
+        await caller.say(b"GET / HTTP/1.0\r\n\r\n")
+        head, _, body = (await caller.rest()).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head.lower()
+        assert b"content-length" not in head.lower()
+        assert b"connection: close" in head.lower()
+        assert body == b"one two!"
+
+
+async def test_old_http_gets_only_the_head_where_it_asks_for_that() -> None:
+    async with serving(in_pieces) as listener, calling(listener) as caller:
+        await caller.say(b"HEAD / HTTP/1.0\r\n\r\n")
+        assert (await caller.rest()).endswith(b"\r\n\r\n")
+
+
+async def test_todays_http_gets_it_in_chunks_and_stays() -> None:
+    async with serving(in_pieces) as listener, calling(listener) as caller:
+        for _ in range(2):
+            await caller.say(GET)
+            expected = b"4\r\none \r\n3\r\ntwo\r\n1\r\n!\r\n0\r\n\r\n"
+            assert (await caller.until(expected)).endswith(expected)
+
+
+async def test_what_is_begun_and_left_is_cut_without_an_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(unfinished) as listener, calling(listener) as caller:
+        await caller.say(GET)
+        said = await caller.rest()
+        assert said.endswith(b"\r\n\r\n3\r\n   \r\n")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
