@@ -1,0 +1,74 @@
+"""Commands as lines of JSON on standard input, answers as lines on what was standard output.
+
+Owns: the lines, a thread for each command, values that JSON has not (files, bytes, tuples), and what
+is told of an error. Must not know: any client. It runs in the clients' own environments, with the
+standard library alone.
+"""
+
+import base64
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Call = Callable[[dict[str, Any]], object]
+
+_ATTRIBUTES = ("code", "param", "type", "request_id")
+
+
+def serve(calls: Mapping[str, Call]) -> None:
+    """Answer until the input ends; what libraries print goes to standard error."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def answer(command: dict[str, Any]) -> None:
+        try:
+            told = {"value": calls[command.pop("do")](meant(command))}
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
+            told = {"error": said(error)}
+        with lock:
+            out.write(json.dumps({**told, "id": command["id"]}, default=str) + "\n")
+            out.flush()
+
+    for line in sys.stdin:
+        threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
+
+
+def meant(value: Any) -> Any:
+    """The value that JSON stands for."""
+    if isinstance(value, list):
+        return [meant(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    match value.get("$"):
+        case None:
+            return {name: meant(one) for name, one in value.items()}
+        case "bytes":
+            return base64.b64decode(value["data"])
+        case "buffer":
+            return io.BytesIO(base64.b64decode(value["data"]))
+        case "file":
+            return Path(value["path"]).open("rb")
+        case "path":
+            return Path(value["path"])
+        case "tuple":
+            return tuple(meant(one) for one in value["items"])
+        case other:
+            raise ValueError(f"no kind of value is called {other!r}")
+
+
+def said(error: BaseException) -> dict[str, object]:
+    """What a client's user can learn from an error."""
+    cause = error.__cause__
+    told: dict[str, object] = {name: getattr(error, name, None) for name in _ATTRIBUTES}
+    told["class"] = type(error).__name__
+    told["kinds"] = [kind.__name__ for kind in type(error).__mro__]
+    told["message"] = str(error)
+    told["status"] = getattr(error, "status_code", None) or getattr(error, "http_status", None)
+    told["cause"] = None if cause is None else type(cause).__name__
+    return told
