@@ -45,7 +45,12 @@ CLIENTS = (
 
 def each(*rows: int, where: Callable[[Client], object] = lambda _: True) -> pytest.MarkDecorator:
     """A test with each client for which ``where`` holds; it answers these rows of the list."""
-    return pytest.mark.parametrize("client", list(_params(rows, filter(where, CLIENTS))))
+    return marked(filter(where, CLIENTS), *rows)
+
+
+def marked(clients: Iterable[Client], *rows: int) -> pytest.MarkDecorator:
+    """A test with each of these clients, which answers these rows."""
+    return pytest.mark.parametrize("client", list(_params(rows, clients)))
 
 
 def _params(rows: tuple[int, ...], clients: Iterable[Client]) -> Iterable[Any]:

@@ -110,9 +110,9 @@ def generation(shop: Shop, reader: Streaming, **options: Any) -> Request:
     return reader.client.generate(shop, stream=True, partial_images=2, **options)
 
 
-def edit(shop: Shop, reader: Streaming, **scalars: str) -> Request:
+def edit(shop: Shop, reader: Streaming) -> Request:
     assert reader.client.edit is not None
-    return reader.client.edit(shop, [PNG, OTHER], stream=reader.flag, **scalars)
+    return reader.client.edit(shop, [PNG, OTHER], stream=reader.flag)
 
 
 def begun(reply: Reply) -> bytes:
