@@ -70,9 +70,10 @@ async def test_every_base_url_leads_to_generations_edits_and_models(shop: Shop, 
         if "deployments" not in base:
             models = Request(f"{base}/models{tail}", told(shop), method="GET")
             assert (await ask(shop, models)).json["object"] == "list"
-    made = await ask(shop, replace(generation(shop), target=f"{base}/images/generations"))
-    assert len(pictures_of(made)) == 1
-    assert shop.purchases == 1
+    if base in {"", "/v1/v1", "/openai/deployments/gpt-image-2"}:
+        made = await ask(shop, replace(generation(shop), target=f"{base}/images/generations"))
+        assert len(pictures_of(made)) == 1
+        assert shop.purchases == 1
 
 
 @pytest.mark.parametrize("name", ["Authorization", "api-key", "x-api-key"])
@@ -300,12 +301,8 @@ async def test_the_smallest_chunks_are_a_body_too(shop: Shop, chunks: int) -> No
     ("options", "kind"),
     [
         ({}, "PNG"),
-        ({"output_format": "png", "output_compression": 100}, "PNG"),
-        ({"output_format": "jpeg"}, "JPEG"),
         ({"output_format": "jpeg", "output_compression": 20}, "JPEG"),
-        ({"output_format": "webp"}, "WEBP"),
-        ({"output_format": "webp", "output_compression": 50}, "WEBP"),
-        ({"output_format": "webp", "size": "1000x1000"}, "WEBP"),
+        ({"output_format": "webp", "output_compression": 50, "size": "1000x1000"}, "WEBP"),
     ],
 )
 @pytest.mark.row(47, client="any", how="raw bytes")
