@@ -28,7 +28,7 @@ BYTES = tuple(n * 1024 for n in (64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 
 ROUTES = ("generations", "edits", "variations", "generation", "models", "image", OTHER)
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", OTHER)
 STATUSES = (
-    *("200", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
+    *("200", "204", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
     *("500", "502", "503", "504", OTHER),
 )
 

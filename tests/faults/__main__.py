@@ -35,7 +35,7 @@ def main(
     records = Records(folder)
     try:
         asked = _asked(options, records)
-        wanted = chosen(proofs, asked.only)
+        wanted = _run(asked, chosen(proofs, asked.only))
     except ValueError as error:
         _say(f"./run prove: {error}")
         return _WRONG_CALL
@@ -79,6 +79,14 @@ def _asked(options: argparse.Namespace, records: Records) -> Asked:
     if (options.full and not before.full) or (only and only != before.only):
         raise ValueError("a run is resumed as it was begun: leave --full and --only out")
     return before
+
+
+def _run(asked: Asked, proofs: Sequence[Proof]) -> tuple[Proof, ...]:
+    """Those of which there are trials. Raises: ValueError if there are none at all."""
+    found = tuple(proof for proof in proofs if asked.full or proof.light)
+    if not found:
+        raise ValueError(f"{proofs[0].name} is run with --full alone")
+    return found
 
 
 def _parts(asked: Asked, proof: Proof) -> Iterator[tuple[int, int]]:

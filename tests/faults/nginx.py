@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,8 @@ http {{
         listen {place};
         location / {{
             proxy_pass {upstream};
-            proxy_http_version 1.1;
             proxy_set_header Host $http_host;
-            proxy_read_timeout {read_timeout}s;
+            {more}
         }}
     }}
 }}
@@ -56,8 +55,14 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def proxying(folder: Path, upstream: str, *, read_timeout: int) -> AsyncIterator[Proxy]:
-    """An nginx that gives up on an answer after so many seconds. Raises: debian.Missing, Stuck."""
+async def proxying(
+    folder: Path, upstream: str, *, read_timeout: int | None = None, http: str | None = "1.1"
+) -> AsyncIterator[Proxy]:
+    """An nginx that gives up on an answer after so many seconds of silence.
+
+    None leaves what is nginx's own: 60 seconds, and HTTP/1.0 to who is behind it (1.1 of late).
+    Raises: debian.Missing, Stuck.
+    """
     nginx = debian.program("nginx", "usr/sbin/nginx")
     folder.mkdir(parents=True)
     with contextlib.closing(socket.create_server(("127.0.0.1", 0), backlog=4096)) as sock:
@@ -68,7 +73,7 @@ async def proxying(folder: Path, upstream: str, *, read_timeout: int) -> AsyncIt
                 folder=folder,
                 place=place,
                 upstream=upstream,
-                read_timeout=read_timeout,
+                more=" ".join(_directives(read_timeout, http)),
                 # Its workers would become somebody who may not write here.
                 user="user root;" if os.geteuid() == 0 else "",
             )
@@ -92,6 +97,13 @@ async def proxying(folder: Path, upstream: str, *, read_timeout: int) -> AsyncIt
                     raise Stuck(f"nginx does not start: {child.tail()}")
                 await clock.sleep(0.02)
             yield Proxy(f"http://{place}", folder)
+
+
+def _directives(read_timeout: int | None, http: str | None) -> Iterator[str]:
+    if read_timeout is not None:
+        yield f"proxy_read_timeout {read_timeout}s;"
+    if http is not None:
+        yield f"proxy_http_version {http};"
 
 
 def _works(folder: Path) -> bool:

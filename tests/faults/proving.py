@@ -60,6 +60,7 @@ class Findings:
 class Proof:
     """One way to try a promise (``R3``). ``light`` and ``full`` are numbers of trials.
 
+    One that is too long for light numbers has none of them, and is run with ``--full`` alone.
     ``part`` is how many trials are run before a resumable record is written.
     """
 

@@ -90,6 +90,18 @@ def test_the_full_numbers_are_made_in_parts_that_do_not_overlap(tmp_path: Path) 
     assert len({part.findings.counts["sum of seeds"] for part in parts(tmp_path)}) == 1
 
 
+def test_what_has_no_light_number_is_run_in_full_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proofs = [proof("long", light=0, full=1), proof()]
+    assert main([], proofs, tmp_path) == 0
+    assert [one["name"] for one in report(tmp_path)["proofs"]] == ["calm"]
+    assert main(["--only", "long"], proofs, tmp_path) == 2
+    assert "long is run with --full alone" in capsys.readouterr().out
+    assert main(["--only", "long", "--full"], proofs, tmp_path) == 0
+    assert report(tmp_path)["proofs"][0]["trials"] == 1
+
+
 def parts(folder: Path) -> list[Part]:
     return list(Records(folder).parts().values())
 

@@ -92,6 +92,12 @@ class User:
             image=picture, prompt=wish.prompt, extra_headers=headers, **wish.options
         )
 
+    async def stream(self, wish: Wish) -> str:
+        """Ask for a stream of one picture; its digest. Raises: OpenAIError, also midway."""
+        events = await self._sdk.images.generate(prompt=wish.prompt, stream=True, **wish.options)
+        (event,) = [one async for one in events]
+        return hashlib.sha256(base64.b64decode(event.b64_json, validate=True)).hexdigest()
+
     async def leave(self) -> None:
         await self._sdk.close()
 

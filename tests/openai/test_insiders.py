@@ -141,6 +141,21 @@ async def test_links_are_told_to_who_asks_for_links(stand: Stand) -> None:
     assert item == {"url": f"http://127.0.0.1:8080/images/{answer.pictures[0]}"}
 
 
+@pytest.mark.parametrize("keepalive", ["none", "whitespace"])
+@pytest.mark.parametrize("more", [{}, {"stream": True, "partial_images": 2}])
+async def test_who_is_in_the_house_is_answered_whole(
+    tmp_path: Path, keepalive: str, more: dict[str, Any]
+) -> None:
+    keys = [{"name": "studio", "key": KEY, "keepalive": keepalive}]
+    server = {"heartbeats": {"interval": 1, "whitespace_after": 0}}
+    async with behaving(tmp_path, keys=keys, server=server) as stand:
+        answer = await asked(stand, "studio", json.dumps({**WISH, **more}).encode())
+        assert dict(answer.headers)["content-type"] == "application/json"
+        assert json.loads(answer.body or b"")["data"][0]["b64_json"].endswith("characters)")
+        assert len(answer.pictures) == 1
+        assert stand.requests[0].manner is None
+
+
 async def test_an_answer_without_pictures_names_none(stand: Stand) -> None:
     answer = await asked(stand, "small", json.dumps({**WISH, "n": 99}).encode())
     assert (answer.status, answer.pictures) == (400, ())
