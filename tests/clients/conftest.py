@@ -4,6 +4,7 @@ import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -34,29 +35,37 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drivers]:
 
 
 @pytest.fixture(scope="module")
-def sections(request: pytest.FixtureRequest) -> dict[str, object]:
+def sections(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The gateway's configuration, where it differs: a module's ``SECTIONS``."""
-    found: dict[str, object] = getattr(request.module, "SECTIONS", {})
+    found: dict[str, Any] = getattr(request.module, "SECTIONS", {})
+    return found
+
+
+@pytest.fixture(scope="module")
+def pace(request: pytest.FixtureRequest) -> float:
+    """How much faster the gateway's clock goes than the wall's: a module's ``PACE``."""
+    found: float = getattr(request.module, "PACE", 1.0)
     return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stand(
-    tmp_path_factory: pytest.TempPathFactory, sections: dict[str, object]
+    tmp_path_factory: pytest.TempPathFactory, sections: dict[str, Any], pace: float
 ) -> AsyncIterator[Stand]:
     """Gateway and vendor, one of each for the module."""
     with pytest.MonkeyPatch.context() as patch:
         # Nobody here speaks TLS, but each client reads the world's certificates, for 20 ms.
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
-        async with behaving(tmp_path_factory.mktemp("stand"), **sections) as found:
+        async with behaving(tmp_path_factory.mktemp("stand"), pace=pace, **sections) as found:
             yield found
 
 
-@pytest.fixture
-def books(stand: Stand) -> Iterator[Books]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def books(stand: Stand) -> AsyncIterator[Books]:
     """What is bought from now on, and which requests come; the vendor then behaves again."""
     yield Books(stand)
     stand.vendor_fails()
+    await stand.until(lambda: not stand.gateway.in_flight)
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ class Driver:
         """Have it do something. Raises: Refused."""
         number = next(self._numbers)
         answer = self._awaited[number] = Future[Any]()
+        answer.set_running_or_notify_cancel()  # from now on nobody can: it may come late
         stdin = self._process.stdin
         assert stdin is not None
         stdin.write(json.dumps({"id": number, "do": do, **command}) + "\n")
