@@ -9,7 +9,7 @@ A picture's part goes to a file whatever its file name or media type: some clien
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.config.sections import ServerBounds
 from gateway.errors import BodyTooLarge
@@ -21,6 +21,8 @@ MOST_PICTURES = 17
 """Sixteen references and a mask."""
 
 _PICTURE = re.compile(r"(?:images?(?:\[(\d{0,4})\])?|mask)", re.ASCII)
+# OpenAI's Ruby library writes names as it would in an address.
+_BRACKETS = re.compile(r"%5B(\w*)%5D", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class _Collector:
                 await self._close()
 
     def _open(self, opened: Opened) -> None:
+        opened = replace(opened, name=_BRACKETS.sub(r"[\1]", opened.name))
         self._opened = opened
         if _PICTURE.fullmatch(opened.name):
             if len(self.form.uploads) >= MOST_PICTURES:

@@ -69,6 +69,17 @@ async def test_every_name_of_a_picture_goes_to_a_file(
     assert (upload.field, upload.index, upload.named) == (name, index, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "index"), [("image%5B%5D", None), ("image%5b2%5d", 2), ("images%5B0%5D", 0)]
+)
+async def test_brackets_may_be_written_as_in_an_address(
+    tmp_path: Path, name: str, index: int | None
+) -> None:
+    (upload,) = (await read(form(part(name, b"\x89PNG")), tmp_path)).uploads
+    assert upload.index == index
+    assert (await read(form(part("a%5Bb%5D", "1")), tmp_path)).values == {"a[b]": "1"}
+
+
 @pytest.mark.parametrize("name", ["images_count", "imagery", "image[x]", "image[0][a]", "masks"])
 async def test_other_names_are_values(tmp_path: Path, name: str) -> None:
     read_ = await read(form(part(name, "1", filename="a.bin")), tmp_path)
