@@ -15,6 +15,7 @@ from gateway.facts import RequestEnded
 from gateway.notices import (
     Asked,
     CallRepeated,
+    HintCame,
     JobBegun,
     LedgerCommitted,
     LedgerFailed,
@@ -39,6 +40,7 @@ LEVELS: Mapping[Level, int] = {
 _CHATTER = (
     Asked,
     CallRepeated,
+    HintCame,
     LedgerCommitted,
     LedgerFailed,
     PictureFetched,
@@ -84,8 +86,8 @@ def flood(event: object) -> str | None:
     """The flood that an event's line may be left out of; ``None`` if it is always told.
 
     That is a request, by its status, for which nothing could be bought and nothing is wrong here;
-    what only those want who look into something; and a refused token, for who has many addresses
-    may show as many.
+    what only those want who look into something; and a refused token or webhook, for who has many
+    addresses may show as many.
     """
     if isinstance(event, RequestEnded):
         harmless = event.rejection is not None or event.level == "info"
