@@ -95,7 +95,7 @@ def _parsed(body: bytes) -> object:
 
 def _names(event: Mapping[str, object]) -> Iterator[str]:
     """The task's names, where it is a task that has ended."""
-    if event.get("type") in _ENDS:
+    if _word(event) in _ENDS:
         data = _object(event.get("data"))
         for key in ("task_id", "client_business_id"):
             name = data.get(key)
