@@ -203,17 +203,22 @@ async def test_no_two_questions_about_a_task_are_under_way_at_once(tmp_path: Pat
             nonlocal under_way, most
             under_way += 1
             most = max(most, under_way)
-            await house.clock.sleep(7)
+            await house.clock.sleep(3)
             under_way -= 1
             return await ask(task_id)
 
         house.vendor.status = slow  # type: ignore[method-assign]
         say = hinting(house)
-        for _ in range(80):
+        await house.clock.advance(2)
+        say(name)
+        await house.clock.advance(3.5)
+        say(name)  # to be acted on in the seventh second, and its own time comes in the sixth
+        await house.clock.advance(10)
+        for _ in range(70):
             say(name)
             await house.clock.advance(1)
         assert most == 1
-        assert house.vendor.asked >= 80 / 7 - 2
+        assert house.vendor.asked >= 80 / 9
         house.vendor.seconds = 0.0
         await house.finished(job)
         assert job.outcome.result().error is None
@@ -249,26 +254,31 @@ async def test_a_picture_that_is_named_late_is_waited_for_as_long_as_without_hin
         failure = ResultUnusable("no picture", code="upstream_result_unusable")
         empty = TaskStatus(name, "failed", "completed", failure=failure)
         house.vendor.statuses = [empty, empty, empty]
+        await house.clock.until(lambda: house.vendor.asked == 2)  # its own; a third were the end
+        await house.clock.advance(0.1)
         hinting(house)(name)
+        await house.clock.until(lambda: house.vendor.asked == 3)
         await house.finished(job)
         assert job.outcome.result().error is None
-        failed = [event for event in house.events() if isinstance(event, PollFailed)]
-        assert len(failed) == 3  # without the hint's own it had been two and the end
 
 
-async def test_a_vendor_that_does_not_know_the_task_yet_is_asked_as_often_as_without_hints(
+async def test_a_task_that_the_vendor_does_not_know_is_given_up_when_it_were_without_hints(
     tmp_path: Path,
 ) -> None:
-    async with House(tmp_path) as house:
-        job, name = await running(house, seconds=10_000)
-        house.vendor.statuses = [base.TaskUnknown("404")] * 200
-        say, start = hinting(house), house.clock.monotonic()
-        while not job.outcome.done():
-            say(name)
-            await house.clock.advance(1)
-        assert house.clock.monotonic() - start >= 90  # the settle time, from its own first one
-        own = [event for event in house.events() if isinstance(event, PollFailed)]
-        assert len(own) > 90 / APART
+    ended = {}
+    for lies in (False, True):
+        async with House(tmp_path / str(lies)) as house:
+            job, name = await running(house, seconds=10_000)
+            house.vendor.statuses = [base.TaskUnknown("404")] * 200
+            say, start = hinting(house), house.clock.monotonic()
+            while not job.outcome.done():
+                if lies:
+                    say(name)
+                await house.clock.advance(0.5)
+            ended[lies] = house.clock.monotonic() - start
+    # A hint's question may be under way when its own time comes.
+    assert ended[True] == pytest.approx(ended[False], abs=0.5)
+    assert ended[False] > 90
 
 
 # Before a task is accepted
@@ -289,6 +299,22 @@ async def test_a_lost_create_is_looked_up_as_soon_as_the_vendor_tells_of_it(
         assert job.upstream_ids
         await house.finished(job)
         assert len(house.vendor.purchases) == 1
+
+
+async def test_a_look_up_in_vain_because_of_a_hint_puts_off_no_other(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.vendor.creates = [base.CreateLost("reset")]
+        house.vendor.statuses = [base.TaskUnknown("404")] * 2
+        job = await house.start(a_plan())
+        (task,) = job.tasks
+        await house.clock.until(lambda: task.entry.state.value == "uncertain")
+        hinting(house)(task.entry.task_id)
+        await house.clock.advance(0.2)
+        assert house.vendor.asked == 1
+        await house.clock.advance(1.0)
+        assert house.vendor.asked == 2
+        await house.clock.advance(2.1)
+        assert house.vendor.asked >= 3
 
 
 async def test_a_hint_before_the_create_s_answer_is_kept_for_the_look_up(tmp_path: Path) -> None:
