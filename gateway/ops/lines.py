@@ -40,7 +40,6 @@ LEVELS: Mapping[Level, int] = {
 _CHATTER = (
     Asked,
     CallRepeated,
-    HintCame,
     LedgerCommitted,
     LedgerFailed,
     PictureFetched,
@@ -48,6 +47,9 @@ _CHATTER = (
     PollFailed,
     TurnTaken,
 )
+
+# Told by what anybody may send.
+_KNOCKS = (SignInRefused, HintCame)
 
 _LOOKING = frozenset({"GET", "HEAD"})
 
@@ -93,7 +95,7 @@ def flood(event: object) -> str | None:
         harmless = event.rejection is not None or event.level == "info"
         moneyless = event.job_id is None or event.method in _LOOKING
         return f"request_ended {event.status}" if harmless and moneyless else None
-    return shape_of(event)[0] if isinstance(event, (*_CHATTER, SignInRefused)) else None
+    return shape_of(event)[0] if isinstance(event, (*_CHATTER, *_KNOCKS)) else None
 
 
 def origin(event: object) -> tuple[str, str] | None:

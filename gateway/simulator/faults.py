@@ -47,10 +47,11 @@ KINDS: Mapping[Where, frozenset[str]] = {
 """What can go wrong at each place.
 
 Every place but webhooks: ``stall`` answers ``seconds`` late, ``cut`` sends half an answer and
-closes, ``drip`` sends it in ten pieces over ``seconds``. A create is bought before any of these; ``stall_before``
-and ``cut_before`` come before the purchase (a cut one never is). A refusal buys nothing unless
-``bought`` is true. Fates are accepted creates that end in a particular way. What goes wrong with a
-webhook goes wrong with one attempt to deliver it, but for ``never``, after which there is none.
+closes, ``drip`` sends it in ten pieces over ``seconds``. A create is bought before any of these;
+``stall_before`` and ``cut_before`` come before the purchase (a cut one never is). A refusal buys
+nothing unless ``bought`` is true. Fates are accepted creates that end in a particular way. What
+goes wrong with a webhook goes wrong with one attempt to deliver it, but for ``never``, after which
+there is none.
 """
 
 

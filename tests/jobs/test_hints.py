@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ResultUnusable, WebhookRefused
-from gateway.events import PollFailed, Stepped, Succeeded
+from gateway.events import Stepped, Succeeded
 from gateway.jobs.board import Job
 from gateway.jobs.hints import Hints
 from gateway.jobs.nudges import APART, Nudge
