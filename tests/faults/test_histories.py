@@ -218,7 +218,7 @@ PLANTED = [
     (spins, "it does not end"),
 ]
 # One history in 270 shows this one; here several do, of which one is enough.
-_FROM = {forgets_that_an_answer_was_lost: 1_600}
+_FROM: dict[Callable[[Process], None], int] = {forgets_that_an_answer_was_lost: 1_600}
 
 
 @pytest.mark.parametrize(("plant", "said"), PLANTED)
