@@ -26,6 +26,7 @@ from gateway.jobs.board import Board
 from gateway.jobs.collector import Asker, Collector
 from gateway.jobs.creator import Creator, Restraint
 from gateway.jobs.given import Given
+from gateway.jobs.hints import Hints
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
@@ -36,6 +37,7 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
+from gateway.openai.callbacks import CallbackEndpoint
 from gateway.openai.cors import CrossOrigin, Origins, Preflights
 from gateway.openai.desk import Desk
 from gateway.openai.insiders import Insider
@@ -70,6 +72,7 @@ from gateway.upstream.governor import Governor
 from gateway.upstream.quota import Listened, Quota
 from gateway.upstream.toapis import Toapis
 from gateway.upstream.uploads import Uploads
+from gateway.upstream.webhooks import Webhooks
 from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
 
@@ -282,8 +285,19 @@ class Gateway:
         )
         context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         origins = Origins(config.server.cors_origins)
-        outer = Middleware(CrossOrigin, origins=origins)
-        return clients_app(desk, outer=[outer, context, Middleware(Preflights, origins=origins)])
+        layers = Middleware(CrossOrigin, origins=origins), context
+        preflights = Middleware(Preflights, origins=origins)
+        return clients_app(desk, [*layers, preflights], self._callbacks(config, clock))
+
+    def _callbacks(self, config: Config, clock: Clock) -> ASGIApp | None:
+        """Where the vendor's webhooks arrive, if there is a secret to know them by."""
+        secret, section = config.upstream.webhook_secret, config.server
+        if secret is None:
+            return None
+        reader = Webhooks(secret.get_secret_value(), clock)
+        hear = Hints(reader, self.board, self._poller, self._journal).take
+        guards = Failures(section.failed_auth_per_minute, clock), Proxies(section.trusted_proxies)
+        return CallbackEndpoint(hear, *guards, section.bounds, clock)
 
     def _admission(self, section: Server, clock: Clock) -> Admission:
         failures = Failures(section.failed_auth_per_minute, clock)

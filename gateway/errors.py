@@ -6,6 +6,7 @@
     │   │   └── UnmakeableImage       well-formed, but no image can be made of it
     │   ├── ContentRefused            the vendor's safety system said no
     │   ├── Unauthenticated
+    │   ├── WebhookRefused            not known to be the vendor's
     │   ├── RateLimited               too fast for its key: soon again
     │   ├── QuotaExceeded             the key's day or month is used up
     │   ├── NotPermitted              the key may not ask for this
@@ -126,6 +127,10 @@ class Unauthenticated(RequestError):
         super().__init__(message, code=code)
         self.reason = reason
         self.key_name = key_name
+
+
+class WebhookRefused(RequestError):
+    """What came in the vendor's name is not known to be its own. Says the same in every case."""
 
 
 class RateLimited(RequestError):

@@ -82,6 +82,32 @@ class Asked:
     seconds: float
 
 
+Heard = Literal["used", "duplicate", "unknown", "refused", "ignored"]
+"""What came of a webhook of the vendor's: its task is asked about; it was told before; no task of
+that name is under way; it is not known to be the vendor's; it is about nothing to be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintCame:
+    """Something came where the vendor's webhooks arrive.
+
+    ``reason`` says why it was ``refused`` (unsigned, forged, stale) or ``ignored``: what the vendor
+    calls it, or not_awaited where the end of its task had been noticed.
+    """
+
+    result: Heard
+    reason: str | None = None
+    job_id: str | None = None
+    task_id: str | None = None
+
+    @property
+    def level(self) -> str:
+        """There is one for each task, which is no news; what is not in order is."""
+        if self.result == "refused":
+            return "warning"
+        return "info" if self.result == "ignored" and self.job_id is None else "debug"
+
+
 Repeated = Literal["not_sent", "throttled", "unavailable", "broken"]
 """How a call failed: it never left; the vendor said not now; it, or the way to it, failed; what
 came was not whole, or not what it should be."""

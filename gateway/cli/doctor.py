@@ -7,6 +7,7 @@ buys nothing and changes nothing.
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +18,7 @@ from gateway.cli.options import config_option, loaded_or_exit
 from gateway.clock import Clock, SystemClock
 from gateway.config.addresses import is_loopback
 from gateway.config.sections import Config, Server
+from gateway.openai import callbacks
 
 
 @click.command()
@@ -50,6 +52,7 @@ async def examine(config: Config, asker: Asker | None, clock: Clock) -> AsyncIte
     for finding in machine.ports(config.server, config.ops):
         yield finding
     yield _links(config.server)
+    yield _webhooks(config)
     if asker is None:
         return
     for check in (vendor.name, vendor.connection):
@@ -70,3 +73,18 @@ def _links(server: Server) -> Finding:
             "Set server.public_url to the address that callers use.",
         )
     return Finding("ok", "links", "point to the address that callers use")
+
+
+def _webhooks(config: Config) -> Finding:
+    address = callbacks.address(config.server, config.upstream)
+    if address is None:
+        return Finding("ok", "webhooks", "none are taken of the vendor; tasks are asked about")
+    parts = urlsplit(address)
+    if parts.scheme != "https" or is_loopback(parts.hostname or ""):
+        return Finding(
+            "warn",
+            "webhooks",
+            f"the vendor calls public https addresses only, and {address} is none",
+            "Set server.public_url to such an address, or leave upstream.webhook_secret out.",
+        )
+    return Finding("ok", "webhooks", f"register {address} at the vendor, if that is not done yet")

@@ -27,6 +27,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.config.loader import Loaded, load
 from gateway.config.sections import Config, Ops, Server
 from gateway.errors import GatewayError
+from gateway.openai import callbacks
 from gateway.ops.logs import Logs, configure
 from gateway.overview import Surroundings
 from gateway.reload import Reloader
@@ -44,6 +45,7 @@ LISTENERS = ("clients", "operators")
 class Starting:
     """The process begins with this configuration; keys are told by name.
 
+    ``webhooks`` is the address to be registered at the vendor, where its webhooks are taken.
     It has started when all its listeners accept, each of which then says so.
     """
 
@@ -53,6 +55,7 @@ class Starting:
     models: tuple[str, ...]
     keys: tuple[str, ...]
     folder: str
+    webhooks: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +297,7 @@ def _starting(config: Config) -> Starting:
         models=tuple(config.models),
         keys=tuple(key.name for key in config.keys),
         folder=config.images.folder,
+        webhooks=callbacks.address(config.server, config.upstream),
     )
 
 
@@ -306,5 +310,6 @@ def _secrets(config: Config) -> list[str]:
         for one in (key.key, *(other.key for other in key.also))
         if one is not None
     ]
-    secrets = [config.upstream.api_key, *keys, *token]
+    webhooks = [config.upstream.webhook_secret] if config.upstream.webhook_secret else []
+    secrets = [config.upstream.api_key, *webhooks, *keys, *token]
     return [secret.get_secret_value() for secret in secrets]

@@ -17,23 +17,39 @@ from gateway.config.sections import Config
 from gateway.config.units import SECONDS
 
 LEAST_TOKEN = 16  # characters: the right one is heard however many wrong ones came before
+LEAST_SECRET = 16  # characters: the vendor makes 32 bytes, and does not say how it writes them
 
 
 def findings(values: Tree) -> Iterator[Finding]:
     """List what is wrong between settings: a path and a sentence each."""
     yield from key_findings(values, _names(values))
     yield from _single_secrets(values)
+    yield from _webhooks(values)
     yield from _models(values)
     yield from _listeners(values)
     yield from _memories(values)
 
 
 def _single_secrets(values: Tree) -> Iterator[Finding]:
-    for section, name, least in (("upstream", "api_key", 1), ("ops", "token", LEAST_TOKEN)):
+    for section, name, least in (
+        ("upstream", "api_key", 1),
+        ("upstream", "webhook_secret", LEAST_SECRET),
+        ("ops", "token", LEAST_TOKEN),
+    ):
         secret = _text(values, section, name)
         fault = unfit(secret, least) if secret is not None else ""
         if fault:
             yield (section, name), fault
+
+
+def _webhooks(values: Tree) -> Iterator[Finding]:
+    """The vendor has to reach what it is to tell."""
+    wanted = find(values, ("upstream", "webhook_secret")) is not None
+    if wanted and find(values, ("server", "public_url")) is None:
+        yield (
+            ("upstream", "webhook_secret"),
+            "needs server.public_url, under which the vendor reaches the gateway",
+        )
 
 
 def _configured(values: Tree) -> Mapping[str, object]:

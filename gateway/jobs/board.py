@@ -8,7 +8,7 @@ step.
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 
 from gateway.errors import Bought, GatewayError
@@ -16,6 +16,7 @@ from gateway.events import State
 from gateway.facts import Whereabouts
 from gateway.images.shelf import Reservation, Shelved
 from gateway.jobs.journal import Entry
+from gateway.jobs.nudges import Nudge
 from gateway.jobs.phases import Watch
 from gateway.state.base import NOTHING_BOUGHT
 from gateway.translate.model import Note, Plan, TaskSpec
@@ -69,6 +70,7 @@ class LiveTask:
     kept: list[Shelved] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
+    nudge: Nudge = field(default_factory=Nudge)
 
     @property
     def sent(self) -> bool:
@@ -207,6 +209,14 @@ class Board:
         for job in self._jobs.values():
             if any(name in {task.entry.task_id, task.upstream_id} for task in job.tasks):
                 return job
+        return None
+
+    def task(self, names: Collection[str]) -> LiveTask | None:
+        """A live job's task by its own id or the vendor's, whichever of ``names`` that is."""
+        for job in self._jobs.values():
+            for task in job.tasks:
+                if task.entry.task_id in names or task.upstream_id in names:
+                    return task
         return None
 
     def alike(self, key_name: str, fingerprint: bytes) -> tuple[Job, ...]:

@@ -137,8 +137,9 @@ class Creator:
         pauses = iter(_LOOK_UP_PAUSES)
         pause, unknown = next(pauses), False
         while (left := until - self._clock.monotonic()) > 0:
-            await self._clock.sleep(min(pause, left))
-            pause = next(pauses, _LOOK_UP_PAUSES[-1])
+            # The vendor may say by itself that it has the task.
+            if not await task.nudge.within(min(pause, left), self._clock):
+                pause = next(pauses, _LOOK_UP_PAUSES[-1])
             await self._governor.queries.turn()
             try:
                 status = await ask(self._upstream, self._journal, task.entry)

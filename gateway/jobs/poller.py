@@ -4,11 +4,16 @@ Owns: a heap of due times, the questions under way, and what ends the asking. Mu
 waits, what is done with the pictures. One task, one timer and one allowance serve all: a task that
 is waited for costs an entry in the heap. A question that fails costs nothing and ends nothing;
 were the vendor's batch query ever published, a turn of due tasks could be served by one call.
+
+A hint puts an extra question, which comes before all others. The task's own entry stays in the
+heap, and what the extra one brings counts only if it ends the task: so whether hints come, or lie,
+makes no difference to when else a task is asked about, and for how long.
 """
 
 import asyncio
 import heapq
 import itertools
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -38,6 +43,8 @@ class _Followed:
     """A task that is asked about. Times are monotonic seconds.
 
     Of one that is not ``fresh`` nobody looked when it ended: its duration teaches nothing.
+    ``asking``: a question is under way, or about to be; ``overtaken``: its own time came meanwhile.
+    ``hastened``: an extra question waits in the heap; ``held``: the vendor wants none until then.
     """
 
     task: LiveTask
@@ -49,6 +56,10 @@ class _Followed:
     unknown: int = 0
     unknown_since: float = 0.0
     empty: int = 0
+    asking: bool = False
+    overtaken: bool = False
+    hastened: bool = False
+    held: float = -math.inf
 
 
 @dataclass(order=True, slots=True)
@@ -56,6 +67,7 @@ class _Due:
     at: float
     turn: int
     followed: _Followed = field(compare=False)
+    extra: bool = field(compare=False, default=False)
 
 
 class Poller:
@@ -82,6 +94,7 @@ class Poller:
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(section.concurrency)
         self._asking: set[asyncio.Task[None]] = set()
+        self._followed: dict[str, _Followed] = {}
 
     def __repr__(self) -> str:
         return f"Poller({len(self._heap)} waiting, {len(self._asking)} being asked about)"
@@ -106,10 +119,25 @@ class Poller:
             self._put(followed, self._clock.monotonic())
         elif isinstance(first.failure, ResultUnusable) or not await self._judge(followed, first):
             self._schedule(followed)  # perhaps it is done, and its picture is named a moment later
-        result = await end
+        self._followed[task.entry.task_id] = followed
+        self._hasten(followed)  # there may have been a hint before the create was answered
+        try:
+            result = await end
+        finally:
+            self._followed.pop(task.entry.task_id, None)
         if isinstance(result, GatewayError):
             raise result
         return result
+
+    def hint(self, task: LiveTask) -> None:
+        """The vendor says that a task has ended: it is asked about next.
+
+        One that is not followed yet is as soon as it is looked up or accepted.
+        """
+        task.nudge.give()
+        followed = self._followed.get(task.entry.task_id)
+        if followed is not None:
+            self._hasten(followed)
 
     async def run(self) -> None:
         """Ask whoever is due, for ever; cancel to stop."""
@@ -117,9 +145,12 @@ class Poller:
             while True:
                 await self._until_due()
                 due = heapq.heappop(self._heap)
+                if not _is_wanted(due):
+                    continue
+                due.followed.asking = True
                 await self._slots.acquire()
                 await self._governor.queries.turn()
-                asking = asyncio.create_task(self._ask(due.followed))
+                asking = asyncio.create_task(self._ask(due.followed, extra=due.extra))
                 self._asking.add(asking)
                 asking.add_done_callback(self._asked)
         finally:
@@ -145,23 +176,32 @@ class Poller:
         self._asking.discard(asking)
         self._slots.release()
 
-    async def _ask(self, followed: _Followed) -> None:
+    async def _ask(self, followed: _Followed, *, extra: bool) -> None:
         """Put one question; whatever happens, the task is over or scheduled again."""
         try:
-            hint = await self._question(followed)
+            followed.task.nudge.take(self._clock.monotonic())
+            pause = await self._question(followed, extra=extra)
             if followed.end.done():
                 return
-            followed.asked += 1
-            if self._clock.monotonic() < followed.until:
-                self._schedule(followed, hint)
-            else:
-                gone = DeadlineExceeded(_TOO_LONG, code="upstream_timeout")
-                await self._vanish(followed, "no end within the time it is followed", gone)
+            if not extra or followed.overtaken:  # else its own entry is in the heap
+                await self._go_on(followed, pause)
+            followed.asking = False
+            self._hasten(followed)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a caller waiting for ever
             if not followed.end.done():
                 followed.end.set_exception(error)
 
-    async def _question(self, followed: _Followed) -> float | None:
+    async def _go_on(self, followed: _Followed, pause: float | None) -> None:
+        """A question has not ended the task: there will be another, unless its time is over."""
+        followed.overtaken = False
+        followed.asked += 1
+        if self._clock.monotonic() < followed.until:
+            self._schedule(followed, pause)
+        else:
+            gone = DeadlineExceeded(_TOO_LONG, code="upstream_timeout")
+            await self._vanish(followed, "no end within the time it is followed", gone)
+
+    async def _question(self, followed: _Followed, *, extra: bool) -> float | None:
         """Ask, and act on the answer; seconds to leave the vendor alone, if it said so."""
         task = followed.task
         failpoint("poll.asking")
@@ -171,32 +211,37 @@ class Poller:
         except StatusUnavailable as error:
             if error.throttled and error.retry_after is not None:
                 self._governor.queries.pause(min(error.retry_after, _LONGEST_HINT))
+            if error.retry_after is not None:
+                pause = min(error.retry_after, _LONGEST_HINT)
+                followed.held = self._clock.monotonic() + pause
             await self._note_failure(followed, error.reason)
             return error.retry_after
         except TaskUnknown as error:
-            now = self._clock.monotonic()
-            followed.unknown += 1
-            if followed.unknown == 1:
-                followed.unknown_since = now
-            settled = now - followed.unknown_since >= self._settle_time
-            if followed.unknown < _UNKNOWN_TIMES or not settled:
+            if extra or not self._is_forgotten(followed):
                 await self._note_failure(followed, "unknown")
             else:
                 gone = TaskFailed(_FORGOTTEN, code="upstream_task_unknown")
                 await self._vanish(followed, f"unknown to the upstream ({error})", gone)
             return None
-        if (
-            followed.end.done()
-        ):  # the job was left off meanwhile, and nothing is told of it any more
+        if followed.end.done():  # left off meanwhile: nothing is told of it any more
             return None
         followed.unknown = 0
-        if isinstance(status.failure, ResultUnusable) and followed.empty < _EMPTY_TIMES:
+        if isinstance(status.failure, ResultUnusable) and (extra or followed.empty < _EMPTY_TIMES):
             # Done, but no picture is named: it may only be late with that.
-            followed.empty += 1
+            followed.empty += not extra
             await self._note_failure(followed, "done without a picture")
             return None
         await self._judge(followed, status)
         return None
+
+    def _is_forgotten(self, followed: _Followed) -> bool:
+        """The vendor knows no such task: whether it has said so often and long enough."""
+        now = self._clock.monotonic()
+        followed.unknown += 1
+        if followed.unknown == 1:
+            followed.unknown_since = now
+        settled = now - followed.unknown_since >= self._settle_time
+        return followed.unknown >= _UNKNOWN_TIMES and settled
 
     async def _judge(self, followed: _Followed, status: TaskStatus) -> bool:
         """Act on a status; True if the task is over."""
@@ -243,8 +288,16 @@ class Poller:
             wait = max(wait, min(hint, _LONGEST_HINT))
         self._put(followed, min(now + wait, followed.until))
 
-    def _put(self, followed: _Followed, at: float) -> None:
-        heapq.heappush(self._heap, _Due(at, next(self._turns), followed))
+    def _hasten(self, followed: _Followed) -> None:
+        """If there was a hint, put an extra question, before all others that are due."""
+        nudge = followed.task.nudge
+        if nudge.given and not followed.asking and not followed.hastened:
+            followed.hastened = True
+            at = max(nudge.due, followed.held)
+            self._put(followed, at if at > self._clock.monotonic() else -math.inf, extra=True)
+
+    def _put(self, followed: _Followed, at: float, *, extra: bool = False) -> None:
+        heapq.heappush(self._heap, _Due(at, next(self._turns), followed, extra))
         self._woken.set()
 
     async def _note_failure(self, followed: _Followed, reason: str) -> None:
@@ -257,3 +310,14 @@ class Poller:
         entry = followed.task.entry
         await self._journal.tell(entry, Vanished(**entry.stamp(self._clock.wall()), reason=reason))
         followed.end.set_result(failure)
+
+
+def _is_wanted(due: _Due) -> bool:
+    """Whether a question that is due is to be put; never two at once about one task."""
+    followed = due.followed
+    if due.extra:
+        followed.hastened = False  # one that was just under way looks for a hint when it is over
+        return followed.task.nudge.given and not followed.asking and not followed.end.done()
+    if followed.asking:
+        followed.overtaken = True
+    return not followed.asking and not followed.end.done()

@@ -18,6 +18,7 @@ TABLE: Mapping[type[GatewayError], Rejection | None] = {
     errors.UnmakeableImage: "invalid",
     errors.ContentRefused: "invalid",
     errors.Unauthenticated: "auth",
+    errors.WebhookRefused: "auth",
     errors.NotPermitted: "auth",
     errors.RateLimited: "rate_limit",
     errors.QuotaExceeded: "quota",

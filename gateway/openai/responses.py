@@ -44,6 +44,7 @@ TABLE: Mapping[type[GatewayError], Row] = {
     errors.UnmakeableImage: Row(400, _IMAGE, "invalid_value"),
     errors.ContentRefused: Row(400, _IMAGE, "moderation_blocked"),
     errors.Unauthenticated: Row(401, _REQUEST),
+    errors.WebhookRefused: Row(401, _REQUEST, "invalid_webhook_signature"),
     errors.RateLimited: Row(429, "rate_limit_error", "rate_limit_exceeded"),
     errors.QuotaExceeded: Row(429, "insufficient_quota", "insufficient_quota", retry=False),
     errors.NotPermitted: Row(403, _REQUEST, "permission_denied"),

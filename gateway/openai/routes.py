@@ -21,6 +21,7 @@ from gateway.errors import GatewayError, ImageNotFound, MethodNotAllowed, Unknow
 from gateway.jobs.reception import CallerLeft
 from gateway.openai.admission import facts_of
 from gateway.openai.bodies import ClientGone
+from gateway.openai.callbacks import PATH
 from gateway.openai.delivery import PictureResponse
 from gateway.openai.desk import Desk, base_url, hang_up
 from gateway.openai.door import GenerationEndpoint
@@ -44,10 +45,13 @@ _IMAGE_HEADERS = {
 }
 
 
-def clients_app(desk: Desk, outer: Sequence[Middleware] = ()) -> ASGIApp:
+def clients_app(
+    desk: Desk, outer: Sequence[Middleware] = (), callbacks: ASGIApp | None = None
+) -> ASGIApp:
     """The ASGI app of the clients' listener.
 
     ``outer`` comes before all else but Starlette's own last resort, which then has nothing to do.
+    ``callbacks`` is where the vendor's webhooks arrive, if any are taken.
     """
     small = SmallEndpoints(desk)
     variations = ImagesEndpoint(desk, "edit", standing_prompt=_VARIATION, route="variations")
@@ -59,6 +63,7 @@ def clients_app(desk: Desk, outer: Sequence[Middleware] = ()) -> ASGIApp:
         Route("/v1/models", small.models, methods=["GET"]),
         Route("/v1/models/{name:path}", small.model, methods=["GET"]),
         Route("/images/{file}", PictureEndpoint(desk), methods=["GET", "HEAD"]),
+        *([Route(PATH, callbacks, methods=["POST"])] if callbacks is not None else []),
     ]
     starlette = Starlette(
         routes=routes,

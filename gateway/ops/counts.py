@@ -32,6 +32,7 @@ from gateway.notices import (
     Asked,
     CallRepeated,
     ChoreFailed,
+    HintCame,
     LedgerCommitted,
     LedgerFailed,
     ObserverFailed,
@@ -198,6 +199,7 @@ class ServiceCounts:
         self._polls = counters["upstream_polls_total"]
         self._poll_times = spreads["upstream_poll_seconds"]
         self._retries = counters["upstream_retries_total"]
+        self._hints = counters["upstream_hints_total"]
         self._taken_up = counters["ledger_recovered_total"]
         self._commits = spreads["ledger_commit_seconds"].at()
         self._errors = counters["ledger_errors_total"]
@@ -210,6 +212,7 @@ class ServiceCounts:
             TaskUnqueued: self._unqueued,
             Asked: self._asked,
             CallRepeated: self._repeated,
+            HintCame: self._hinted,
             JobRecovered: self._recovered,
             LedgerCommitted: self._committed,
             LedgerFailed: self._ledger_failed,
@@ -235,6 +238,9 @@ class ServiceCounts:
 
     def _repeated(self, repeated: CallRepeated) -> None:
         self._retries.at(self._upstream, repeated.op, repeated.reason).inc()
+
+    def _hinted(self, hint: HintCame) -> None:
+        self._hints.at(self._upstream, hint.result).inc()
 
     def _recovered(self, recovered: JobRecovered) -> None:
         for state in recovered.states:

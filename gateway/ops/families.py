@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from gateway.events import FINAL, State
 from gateway.facts import Rejection, Whereabouts
-from gateway.notices import Answer
+from gateway.notices import Answer, Heard
 from gateway.ops.budgets import BUDGETS
 
 PREFIX = "image_gateway_"
@@ -25,7 +25,7 @@ LAG = (0.5, 1, 2, 3, 5, 8, 13, 21, 60)
 LOOP = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1)
 BYTES = tuple(n * 1024 for n in (64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 65536))
 
-ROUTES = ("generations", "edits", "variations", "generation", "models", "image", OTHER)
+ROUTES = ("generations", "edits", "variations", "generation", "models", "image", "webhook", OTHER)
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", OTHER)
 STATUSES = (
     *("200", "204", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
@@ -36,6 +36,7 @@ STATUSES = (
 REQUESTS = (
     *((route, "POST") for route in ("generations", "edits", "variations")),
     *((route, method) for route in ("generation", "models", "image") for method in ("GET", "HEAD")),
+    ("webhook", "POST"),
     (OTHER, OTHER),
 )
 
@@ -189,6 +190,12 @@ FAMILIES: tuple[Family, ...] = (
         "From the vendor's completed_at until it was noticed.",
         LAG,
         "upstream",
+    ),
+    _counter(
+        "upstream_hints_total",
+        "The vendor's webhooks, by what came of them.",
+        *("upstream", "result"),
+        result=get_args(Heard),
     ),
     _histogram(
         "upstream_task_seconds",

@@ -15,6 +15,7 @@ from gateway.facts import RequestEnded
 from gateway.notices import (
     Asked,
     CallRepeated,
+    HintCame,
     JobBegun,
     LedgerCommitted,
     LedgerFailed,
@@ -46,6 +47,9 @@ _CHATTER = (
     PollFailed,
     TurnTaken,
 )
+
+# Told by what anybody may send.
+_KNOCKS = (SignInRefused, HintCame)
 
 _LOOKING = frozenset({"GET", "HEAD"})
 
@@ -84,14 +88,14 @@ def flood(event: object) -> str | None:
     """The flood that an event's line may be left out of; ``None`` if it is always told.
 
     That is a request, by its status, for which nothing could be bought and nothing is wrong here;
-    what only those want who look into something; and a refused token, for who has many addresses
-    may show as many.
+    what only those want who look into something; and a refused token or webhook, for who has many
+    addresses may show as many.
     """
     if isinstance(event, RequestEnded):
         harmless = event.rejection is not None or event.level == "info"
         moneyless = event.job_id is None or event.method in _LOOKING
         return f"request_ended {event.status}" if harmless and moneyless else None
-    return shape_of(event)[0] if isinstance(event, (*_CHATTER, SignInRefused)) else None
+    return shape_of(event)[0] if isinstance(event, (*_CHATTER, *_KNOCKS)) else None
 
 
 def origin(event: object) -> tuple[str, str] | None:

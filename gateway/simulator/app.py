@@ -1,7 +1,8 @@
 """The vendor's task API as a small ASGI application, by its own reading of the vendor's page.
 
 Owns: routes, and which error becomes which answer. Must not know: anything of the gateway but its
-clock and the section ``simulator``. Nothing here calls out: it is the far end.
+clock and the section ``simulator``. Nothing here calls out, but for webhooks to this machine: it is
+the far end.
 """
 
 from collections.abc import Iterable

@@ -4,7 +4,8 @@ Owns: ``/control/…``. Must not know: how anything is acted out. It needs no ke
 the loopback interface, and a simulator has nothing worth stealing.
 
 ``GET purchases`` (``?tasks=100``: how many of the newest to list) · ``GET`` and ``POST settings``
-(only what changes) · ``GET`` and ``POST faults`` (a whole script) · ``GET stats`` · ``POST reset``.
+(only what changes) · ``GET`` and ``POST faults`` (a whole script) · ``GET stats`` · ``POST
+webhook`` · ``POST reset``.
 """
 
 from dataclasses import asdict
@@ -34,6 +35,7 @@ class Control:
             Route("/control/settings", self.settings, methods=["GET", "POST"]),
             Route("/control/faults", self.faults, methods=["GET", "POST"]),
             Route("/control/stats", self.stats, methods=["GET"]),
+            Route("/control/webhook", self.webhook, methods=["POST"]),
             Route("/control/reset", self.reset, methods=["POST"]),
         ]
 
@@ -73,8 +75,15 @@ class Control:
                 "throttled_queries": vendor.queries.refused,
                 "authorized_file_requests": vendor.authorized_file_requests,
                 "files": len(vendor.files),
+                "webhooks": dict(vendor.webhooks.counts),
             }
         )
+
+    async def webhook(self, request: Request) -> Response:  # noqa: ARG002 - a handler's signature
+        """Send ``endpoint.test`` to where webhooks go, and say with which status it was met."""
+        if not self._vendor.settings.webhook_url:
+            raise Refused(invalid("The setting webhook_url is empty."))
+        return answer({"status": await self._vendor.webhooks.try_out()})
 
     async def reset(self, request: Request) -> Response:  # noqa: ARG002 - a handler's signature
         """Start afresh."""

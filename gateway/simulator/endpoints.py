@@ -101,6 +101,10 @@ class TaskEndpoints:
         if fate.message is None:
             transparent = vendor.settings.transparency and order.background == "transparent"
             vendor.studio.begin(task, sources, transparent=transparent)
+        base = vendor.base(request)
+        vendor.webhooks.follow(
+            task, lambda: [shapes.Shown(f"{base}/files/{name}") for name in task.names]
+        )
         return task
 
     def _repeated(self, order: Order) -> Task | None:

@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 from gateway.simulator.envelopes import REFUSALS
 from gateway.simulator.fates import FATES
 
-Where = Literal["create", "status", "upload", "file"]
+Where = Literal["create", "status", "upload", "file", "webhook"]
 PLACES: tuple[Where, ...] = get_args(Where)
 
 _DELIVERY = {"stall", "cut", "drip"}
@@ -42,13 +42,16 @@ KINDS: Mapping[Where, frozenset[str]] = {
             "bad_gateway",
         }
     ),
+    "webhook": frozenset({"duplicate", "late", "out_of_order", "forged", "stale", "never"}),
 }
 """What can go wrong at each place.
 
-Every place: ``stall`` answers ``seconds`` late, ``cut`` sends half an answer and closes, ``drip``
-sends it in ten pieces over ``seconds``. A create is bought before any of these; ``stall_before``
-and ``cut_before`` come before the purchase (a cut one never is). A refusal buys nothing unless
-``bought`` is true. Fates are accepted creates that end in a particular way.
+Every place but webhooks: ``stall`` answers ``seconds`` late, ``cut`` sends half an answer and
+closes, ``drip`` sends it in ten pieces over ``seconds``. A create is bought before any of these;
+``stall_before`` and ``cut_before`` come before the purchase (a cut one never is). A refusal buys
+nothing unless ``bought`` is true. Fates are accepted creates that end in a particular way. What
+goes wrong with a webhook goes wrong with one attempt to deliver it, but for ``never``, after which
+there is none.
 """
 
 

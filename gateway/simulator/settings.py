@@ -5,9 +5,11 @@ know: HTTP, tasks. The page contradicts itself and its live service (``tests/wir
 recordings); a setting picks which reading is acted.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 VOCABULARIES: Mapping[str, tuple[str, str, str, str]] = {
     "documented": ("queued", "in_progress", "completed", "failed"),
@@ -78,6 +80,9 @@ class Settings:
     query_burst: int = field(default=500, metadata=_within(1, 1_000_000))
     link_lifetime: float = field(default=86_400.0, metadata=_within(0, 10_000_000))
     balance_usd: float = field(default=1_000.0, metadata=_within(0, 1_000_000_000))
+    webhook_url: str = field(default="", metadata={"loopback": True})
+    webhook_secret: str = field(default="", repr=False)
+    webhook_old_secret: str = field(default="", repr=False)
 
     def changed(self, changes: object) -> "Settings":
         """Change some of these settings, all or none.
@@ -106,3 +111,16 @@ def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) ->
         least, most = metadata["bounds"]
         if not least <= value <= most:
             raise ValueError(f"{name} is between {least} and {most}, not {value}")
+    if metadata.get("loopback") and value and not _is_here(str(value)):
+        raise ValueError(f"{name} is http:// and an address of this machine, not {value!r}")
+
+
+def _is_here(url: str) -> bool:
+    """Whether a URL leads to this machine: what is simulated calls nobody else."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        near = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return parts.scheme == "http" and near and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False

@@ -105,6 +105,38 @@ def report(
     return body
 
 
+def event(task: Task, now: float, shown: Sequence[Shown]) -> Json:
+    """Tell of a task's end, as webhooks do: with words of their own, in one form whatever is set.
+
+    A task has one event, so its id is made of the task's.
+    """
+    done = task.phase(now) == "done"
+    ended = int(task.created_at + task.whole)
+    data: Json = {
+        "task_id": task.id,
+        "client_business_id": task.order.client_business_id,
+        "task_type": "image",
+        "model": task.order.model,
+        "status": "SUCCESS" if done else "FAILURE",
+        "progress": "100%",
+        "result": {"type": "image", "data": _urls(shown)} if done else None,
+        "error": None if done else {"code": task.fate.code, "message": task.fate.message},
+        "submitted_at": int(task.created_at),
+        "finished_at": ended,
+    }
+    name = task.id.removeprefix("tsk_img_")
+    return _event(f"evt_{name}", f"generation.{'completed' if done else 'failed'}", ended, data)
+
+
+def trial(name: str, made: int) -> Json:
+    """Tell nothing: what is sent to see whether a webhook's address answers."""
+    return _event(name, "endpoint.test", made, {})
+
+
+def _event(name: str, kind: str, made: int, data: Json) -> Json:
+    return {"id": name, "type": kind, "api_version": "v1", "created_at": made, "data": data}
+
+
 def _word(task: Task, settings: Settings, phase: Phase) -> str:
     if phase in {"done", "failed"} and task.fate.word is not None:
         return task.fate.word

@@ -21,6 +21,7 @@ from gateway.simulator.files import Files
 from gateway.simulator.settings import Settings
 from gateway.simulator.studio import Studio
 from gateway.simulator.tasks import Book, Task
+from gateway.simulator.webhooks import Webhooks
 
 _CALLS = ("create", "status", "upload", "file", "models", "balance")
 
@@ -39,12 +40,14 @@ class Vendor:
         self._public_url = public_url.rstrip("/") if public_url is not None else None
         self._seed = section.seed if section.seed is not None else secrets.randbits(64)
         self._studio: Studio | None = None
+        self.webhooks = Webhooks(self)
         self.begin()
 
     def begin(self) -> None:
         """Forget every task, file, count, fault and setting."""
         if self._studio is not None:
             self._studio.abandon()
+        self.webhooks.abandon()
         self.files.clear()
         self.dice = random.Random(self._seed)  # noqa: S311 - repeatable on purpose
         self.book = Book(self.clock, self.dice)
@@ -88,7 +91,8 @@ class Vendor:
         return f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
 
     def close(self) -> None:
-        """Stop drawing and remove the files."""
+        """Stop drawing and telling, and remove the files."""
+        self.webhooks.abandon()
         if self._studio is not None:
             self._studio.close()
             self._studio = None

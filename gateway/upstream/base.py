@@ -1,7 +1,8 @@
 """What the rest of the house may ask of a vendor.
 
-Owns: the ``Upstream`` protocol, what a task's status says, and the four ways a create can fail to
-give an answer. Must not know: any vendor's wire shape (``toapis.py``), HTTP.
+Owns: the ``Upstream`` protocol, what a task's status says, the four ways a create can fail to
+give an answer, and what is left of a webhook once it was read. Must not know: any vendor's wire
+shape (``toapis.py``), HTTP.
 """
 
 from collections.abc import Mapping
@@ -85,6 +86,32 @@ class StatusUnavailable(Exception):
 
 class TaskUnknown(Exception):
     """The vendor says that there is no such task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What the vendor told by itself, and is known to be its own.
+
+    ``names`` are those of the task that it says has ended, the vendor's first; none where it is
+    about no task. ``word`` is what it calls itself. ``repeated``: it was told before.
+    """
+
+    names: tuple[str, ...]
+    word: str
+    repeated: bool = False
+
+
+Doubt = Literal["unsigned", "forged", "stale"]
+"""Why something that came is not held for the vendor's: it bears no signature, or none of those it
+bears is right; or one is, but it was made too long ago, or by another clock."""
+
+
+class NotGenuine(Exception):
+    """Nobody knows whether the vendor sent this."""
+
+    def __init__(self, reason: Doubt) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Upstream(Protocol):

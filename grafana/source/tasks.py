@@ -302,6 +302,15 @@ def _questions() -> Row:
                 (quantile(0.95, "upstream_poll_seconds", "outcome"), "{{outcome}}"),
                 idle="Nothing was asked",
             ).sized(12),
+            areas(
+                "The vendor's webhooks",
+                "What it told by itself, where that is set up (upstream.webhook_secret). Used: its"
+                " task was asked about at once. Refused: not known to be the vendor's.",
+                "cpm",
+                (f"60 * {rate('upstream_hints_total', 'result')} > 0", "{{result}}"),
+                colors={"used": GOOD, "refused": BAD, "unknown": FAIR, "ignored": DULL},
+                idle="No webhook came",
+            ).sized(12),
             heatmap(
                 "How late, picture by picture",
                 "Every finished picture, by how late it was noticed.",

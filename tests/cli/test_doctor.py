@@ -127,6 +127,7 @@ def test_all_is_well_with_a_vendor_that_knows_the_key(
         "server",
         "ops",
         "links",
+        "webhooks",
         "name",
         "connection",
         "key",
@@ -184,6 +185,27 @@ async def test_links_without_a_public_url_are_a_warning_on_an_open_listener() ->
     public = {"port": 0, "host": "0.0.0.0", "public_url": "https://x.example"}
     found = await report(made(server=public), None)
     assert [finding.grade for finding in found if finding.subject == "links"] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("public", "secret", "grade", "words"),
+    [
+        (None, None, "ok", "none are taken of the vendor"),
+        ("https://x.example", None, "ok", "none are taken of the vendor"),
+        ("https://x.example", "s" * 32, "ok", "register https://x.example/webhooks/toapis"),
+        ("http://x.example", "s" * 32, "warn", "http://x.example/webhooks/toapis is none"),
+        ("https://localhost", "s" * 32, "warn", "https://localhost/webhooks/toapis is none"),
+    ],
+)
+async def test_where_the_vendor_s_webhooks_should_arrive_is_told(
+    public: str | None, secret: str | None, grade: str, words: str
+) -> None:
+    upstream = {"api_key": KEY, "base_url": "http://127.0.0.1:9", "webhook_secret": secret}
+    found = await report(made(server={"port": 0, "public_url": public}, upstream=upstream), None)
+    (told,) = [finding for finding in found if finding.subject == "webhooks"]
+    assert told.grade == grade
+    assert words in told.message
+    assert "ssss" not in str(told)
 
 
 async def test_the_asker_that_is_given_is_the_one_that_asks(vendor: str) -> None:

@@ -11,6 +11,8 @@ import openai
 import pytest
 
 import gateway as package
+from gateway.cli import serve
+from gateway.config.sections import Config, Upstream
 from gateway.simulator.app import Simulator
 from gateway.state.schema import APPLICATION_ID, VERSION
 from tests import canaries
@@ -55,6 +57,18 @@ async def test_the_log_says_at_start_what_is_served_and_where(
         (stopped,) = served.told("stopped")
         assert stopped["version"] == package.__version__
         assert 0 < stopped["uptime"] < PATIENCE
+
+
+def test_the_address_to_register_for_webhooks_is_said_and_their_secret_is_not() -> None:
+    keys = [{"name": "studio", "key": KEY}]
+    upstream = {"api_key": "vendor-key", "webhook_secret": canaries.WEBHOOK_SECRET}
+    server = {"public_url": "https://pictures.example"}
+    config = Config.model_validate({"upstream": upstream, "server": server, "keys": keys})
+    starting = serve._starting(config)
+    assert starting.webhooks == "https://pictures.example/webhooks/toapis"
+    assert canaries.WEBHOOK_SECRET in serve._secrets(config)
+    plain = config.model_copy(update={"upstream": Upstream.model_validate({"api_key": "k" * 8})})
+    assert serve._starting(plain).webhooks is None
 
 
 async def test_who_waits_when_it_is_stopped_is_told_to_come_back(

@@ -599,6 +599,31 @@ KEYS = [
         ["1: ops.token: must be 16 characters or longer"],
     ),
     Bad(
+        "a short secret of webhooks",
+        "server: {public_url: 'https://a.example'}\n"
+        "upstream: {api_key: vendor-key, webhook_secret: hunter2}\n" + CLIENT,
+        ["2: upstream.webhook_secret: must be 16 characters or longer"],
+        whole=True,
+    ),
+    Bad(
+        "a secret of webhooks with spaces",
+        "server: {public_url: 'https://a.example'}\n"
+        "upstream: {api_key: vendor-key, webhook_secret: 'hunter2 hunter2 hunter2'}\n" + CLIENT,
+        [f"2: upstream.webhook_secret: {UNFIT}"],
+        whole=True,
+    ),
+    Bad(
+        "webhooks that cannot arrive",
+        "upstream: {api_key: vendor-key, webhook_secret: hunter2-hunter2-hunter2}\n" + CLIENT,
+        [
+            (
+                "1: upstream.webhook_secret: needs server.public_url, under which the vendor "
+                "reaches the gateway"
+            )
+        ],
+        whole=True,
+    ),
+    Bad(
         "a vendor's key in Greek",
         "upstream: {api_key: κλειδί}\n" + CLIENT,
         [f"1: upstream.api_key: {UNFIT}"],

@@ -160,6 +160,9 @@ async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
     vendor = _listener(simulator.app, system)
     await vendor.start()
     facts: list[object] = []
+    if pace != 1:  # our own pauses (to collect garbage, for one) are not a hundred times as short
+        bounds = {"body_grace": 10 * pace, "header_time": 10 * pace}
+        changes["server"] = {"bounds": bounds, **changes.get("server", {})}
     settings = config(folder, vendor.url, changes, _SCALE * pace)
     gateway = Gateway(settings, clock, _telling(facts, settings))
     listened_to: Any = gateway

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.config.loader import load
+from gateway.notices import HintCame
 from tests import canaries
 from tests.e2e.callers import calling, head
 from tests.e2e.stand import KEY, Stand, behaving
@@ -23,7 +24,8 @@ TOKEN = {"authorization": f"Bearer {canaries.OPERATORS_TOKEN}"}
 WISH: dict[str, Any] = {"model": "gpt-image-2", "size": "1024x1024", "quality": "low"}
 GOSSIP = f"{canaries.VENDOR_KEY} asked for {canaries.PROMPT}"
 CONFIG = f"""
-upstream: {{api_key: {canaries.VENDOR_KEY}}}
+server: {{public_url: "https://pictures.example"}}
+upstream: {{api_key: {canaries.VENDOR_KEY}, webhook_secret: {canaries.WEBHOOK_SECRET}}}
 keys: [{{name: studio, key: {canaries.CLIENT_KEY}}}]
 ops: {{token: {canaries.OPERATORS_TOKEN}}}
 """
@@ -56,6 +58,9 @@ async def wrong_ones(stand: Stand) -> None:
             assert (await client.get(path)).status_code == 404
         wrong = {"authorization": f"Bearer x{KEY}"}
         assert (await client.get("/v1/models", headers=wrong)).status_code == 401
+        forged = {"x-toapis-webhook-signature": f"v1={canaries.WEBHOOK_SECRET}"}
+        answer = await client.post("/webhooks/toapis", headers=forged, content=GOSSIP.encode())
+        assert answer.status_code == 401
         said = f'{{"prompt": "{canaries.PROMPT}" and no more'
         answer = await client.post("/v1/images/generations", content=said.encode())
         assert answer.status_code >= 400
@@ -77,7 +82,11 @@ async def test_a_gateway_to_which_everything_happens_gives_nothing_away(tmp_path
     outputs = Outputs()
     outputs.open(tmp_path / "outputs")
     ops = {"token": canaries.OPERATORS_TOKEN}
-    async with behaving(tmp_path, ops=ops) as stand:
+    upstream = {"webhook_secret": canaries.WEBHOOK_SECRET}
+    async with behaving(tmp_path, ops=ops, upstream=upstream) as stand:
+        stand.vendor_is(
+            webhook_url=f"{stand.url}/webhooks/toapis", webhook_secret=canaries.WEBHOOK_SECRET
+        )
         await good_and_bad(stand)
         await wrong_ones(stand)
         for page in await operators(stand):
@@ -89,6 +98,8 @@ async def test_a_gateway_to_which_everything_happens_gives_nothing_away(tmp_path
             outputs.keep("facts", repr(fact))
     verdict = outputs.judge()
     assert stand.purchases  # so something was said
+    came = {fact.result for fact in stand.facts if isinstance(fact, HintCame)}
+    assert {"refused"} < came
     assert [str(hit) for hit in verdict.hits] == []
     assert verdict.sizes["facts"] > 1000
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.pictures import drawn_png, mask_png
-from tests.grafana.stand import CLOCK, DAILY, SPARING, STUDIO, Json, Stand
+from tests.grafana.stand import CLOCK, DAILY, SPARING, STUDIO, WEBHOOK_SECRET, Json, Stand
 
 # Families that all this does not move, and why.
 STILL = {
@@ -161,7 +161,7 @@ class Callers:
 
 async def play(stand: Stand) -> None:
     """All of it; the gateway is killed and started again once."""
-    await stand.vendor_told("faults", [{"times": None, **one} for one in _TROUBLE])
+    await _told_of_trouble(stand)
     callers = Callers(stand)
     # It takes longest to give up what the vendor never saw.
     lost = asyncio.create_task(callers.make("NEVERSEEN"))
@@ -174,6 +174,13 @@ async def play(stand: Stand) -> None:
     await _outage(stand, callers)
     await callers.make("THROTTLED")
     await _everyday(callers)
+
+
+async def _told_of_trouble(stand: Stand) -> None:
+    """The vendor learns what it has to do wrong, and whom to tell of tasks that end."""
+    await stand.vendor_told("faults", [{"times": None, **one} for one in _TROUBLE])
+    told = {"webhook_url": f"{stand.url}/webhooks/toapis", "webhook_secret": WEBHOOK_SECRET}
+    await stand.vendor_told("settings", told)
 
 
 async def _all(*asked: Coroutine[Any, Any, None]) -> None:
@@ -301,7 +308,7 @@ async def _outage(stand: Stand, callers: Callers) -> None:
     gone = asyncio.gather(*(callers.make(f"to nobody {n}") for n in range(8)))
     await callers.until("open")
     await stand.vendor.start()
-    await stand.vendor_told("faults", [{"times": None, **one} for one in _TROUBLE])
+    await _told_of_trouble(stand)
     await gone
     await CLOCK.sleep(1.0)
     await callers.make("the probe")

@@ -23,6 +23,7 @@ from tests.grafana.alarms import files
 
 PATIENCE = 30.0
 CLOCK = SystemClock()
+WEBHOOK_SECRET = "told to both sides, and to nobody else".replace(" ", "-")
 STUDIO, SPARING, DAILY = (f"sk-igw-test-{name}" for name in ("studio", "sparing", "daily"))
 
 Json = dict[str, Any]
@@ -98,7 +99,8 @@ class Stand:
         self.ports = {name: free_port() for name in ("clients", "busy", "idle", "vendor")}
         self.config = _config(folder, "busy", self.ports)
         self.write_config()
-        idle = {**_config(folder, "idle", self.ports), "server": {"port": 0}}
+        idle = _config(folder, "idle", self.ports)
+        idle["server"]["port"] = 0
         (folder / "idle.yaml").write_text(json.dumps(idle), "utf-8")
         simulated = ("simulate", "--port", str(self.ports["vendor"]), "--speed", "40")
         self.vendor = Program("vendor", folder, simulated, "control: ")
@@ -166,11 +168,16 @@ def _config(folder: Path, name: str, ports: Mapping[str, int]) -> Json:
     tiers = {f"tier_{tier}": prices for tier in ("1k", "2k", "4k")}
     budgets = {"images_per_day": 1, "cost_per_day": "0.1", "cost_per_month": "1"}
     return {
-        "server": {"port": ports["clients"], "bounds": {"connections": 60}},
+        "server": {
+            "port": ports["clients"],
+            "bounds": {"connections": 60},
+            "public_url": f"http://127.0.0.1:{ports['clients']}",
+        },
         "ops": {"port": ports[name]},
         "upstream": {
             "base_url": f"http://127.0.0.1:{ports['vendor']}",
             "api_key": "simulated",
+            "webhook_secret": WEBHOOK_SECRET,
             "submit_per_second": 50,
             "query_per_second": 200,
             "create_time": 2,

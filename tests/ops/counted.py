@@ -35,6 +35,7 @@ from gateway.notices import (
     BreakerClosed,
     CallRepeated,
     ChoreFailed,
+    HintCame,
     LedgerCommitted,
     LedgerFailed,
     ObserverFailed,
@@ -123,6 +124,10 @@ def polled(answer: str, outcome: str) -> dict[str, float]:
         f"upstream_poll_seconds_count{labels}": 1,
         f"upstream_poll_seconds_sum{labels}": 0.2,
     }
+
+
+def hinted(result: str) -> dict[str, float]:
+    return {f"upstream_hints_total{{result={result},upstream=toapis}}": 1}
 
 
 CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
@@ -304,6 +309,8 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     "no such task": (Asked(**WHO, answer="unknown", seconds=0.2), polled("unknown", "answered")),
     "no answer": (Asked(**WHO, answer="timeout", seconds=0.2), polled("timeout", "unanswered")),
     "not now": (Asked(**WHO, answer="http_429", seconds=0.2), polled("http_429", "unanswered")),
+    "a webhook": (HintCame(result="used", **WHO), hinted("used")),
+    "a webhook that is forged": (HintCame(result="refused", reason="forged"), hinted("refused")),
     "sent again": (
         CallRepeated(op="create", reason="throttled"),
         {"upstream_retries_total{op=create,reason=throttled,upstream=toapis}": 1},

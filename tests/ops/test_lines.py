@@ -9,7 +9,7 @@ from gateway import events, notices
 from gateway.events import About, Collected, JobReopened, State, Stepped, Succeeded
 from gateway.facts import Crashed, RequestEnded
 from gateway.jobs.journal import Stamp
-from gateway.notices import Asked, JobBegun, PurchaseUnclaimed, TaskQueued
+from gateway.notices import Asked, HintCame, JobBegun, PurchaseUnclaimed, TaskQueued
 from gateway.ops import lines
 from gateway.ops.acts import SignedIn, SignInRefused
 from gateway.translate.model import note
@@ -128,6 +128,11 @@ def test_of_all_else_only_chatter_for_those_who_debug_can_be_a_flood() -> None:
     )
     assert lines.flood(queued) is None
     assert lines.flood(Crashed("req_1", "ValueError", "")) is None
+
+
+def test_what_anybody_may_send_can_be_a_flood_however_loud_it_is() -> None:
+    assert lines.flood(HintCame(result="refused", reason="forged")) == "hint_came"
+    assert lines.flood(HintCame(result="used", job_id="job_1", task_id="task_1")) == "hint_came"
 
 
 def test_refused_tokens_can_be_a_flood_for_addresses_are_cheap() -> None:

@@ -37,6 +37,11 @@ def test_an_empty_house_keeps_every_contract(empty_house: Path) -> None:
         ("translate/door", "import gateway.jobs", "imports only point down"),
         ("novelty", "", "imports only point down"),
         ("jobs/hand", "from gateway.upstream import toapis", "only app and cli name the vendor"),
+        (
+            "jobs/ear",
+            "from gateway.upstream import webhooks",
+            "only app and cli name the vendor",
+        ),
         ("upstream/more", "from gateway.upstream import wire", "knows the vendor's JSON"),
         ("server", "from gateway.simulator import stage", "only app and cli start the simulator"),
         ("upstream/echo", "import gateway.simulator", "each for itself"),
