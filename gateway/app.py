@@ -71,6 +71,7 @@ from gateway.upstream.toapis import Toapis
 from gateway.upstream.uploads import Uploads
 from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
+from gateway.webhooks import Webhooks
 
 # It lies with the simulator, which draws with it; browsers may lack such letters as well.
 _FONT = Path(__file__).parent / "simulator" / "fonts" / "NotoSansCJKsc-subset.woff2"
@@ -102,8 +103,11 @@ class Gateway:
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
         self._reach_vendor(config, clock)
-        self._make_runner(config, clock)
+        memory = self._make_runner(config, clock)
         self.terms = CurrentTerms(terms_of(config))
+        pace, lifetime = self._poller.experience, config.images.lifetime
+        self._webhooks = Webhooks(memory, self.terms, pace, config.webhooks, lifetime)
+        self.watchers.add(self._webhooks.hooks.observe)
         self.clients = self._clients(config, clock, emit)
         self._checks = {
             "loops": self._loops_reason,
@@ -132,6 +136,7 @@ class Gateway:
             "poller": self._poller.run(),
             "shelf": self._shelf.keep_swept(_SWEEP),
             "housekeeping": self._housekeeping.run(),
+            "webhooks": self._webhooks.hooks.run(),
             "overview": self.overview.run(),
             "lag": LagSampler(self._clock, self.metrics.lag.observe).run(),
             **({"balance": self._balance.run()} if self._balance.asked else {}),
@@ -159,6 +164,7 @@ class Gateway:
         them at once: a caller who is just cut off would not know that it may come back.
         """
         self.announce_drain()
+        self._webhooks.hooks.close()
         try:
             await self._runner.stop()
         except asyncio.CancelledError:
@@ -173,6 +179,7 @@ class Gateway:
         self._console.close()
         await self._runner.abort()
         await self._queue.close()
+        await self._webhooks.close()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -225,7 +232,7 @@ class Gateway:
             config.upstream.settle_time,
         )
 
-    def _make_runner(self, config: Config, clock: Clock) -> None:
+    def _make_runner(self, config: Config, clock: Clock) -> Memory:
         section, drain = config.upstream, config.drain
         asker = Asker(self._upstream, self._governor, self._journal, section.settle_time)
         self._budget = budget = RetryBudget(section.retry_share, clock)
@@ -252,6 +259,7 @@ class Gateway:
         given = Given(clock, config.images.lifetime)
         joins = Joins(self.board, self._store, self._shelf, self._ages, given, config.joins)
         self._reception = Reception(memory, self._runner, joins, look, self._queue)
+        return memory
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
         # A policy, connections and turns of their own: callers' links must neither reach what the
@@ -273,11 +281,13 @@ class Gateway:
             admission=self._admission(config.server, clock),
             reading=reading,
             reception=self._reception,
+            promises=self._webhooks.promises,
             shelf=self._shelf,
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
             deadlines=config.upstream.deadlines,
             clock=clock,
             heartbeats=config.server.heartbeats,
+            webhook_policy=self._webhooks.policy,
         )
         context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         return clients_app(desk, outer=[context])

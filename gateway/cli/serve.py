@@ -306,5 +306,7 @@ def _secrets(config: Config) -> list[str]:
         for one in (key.key, *(other.key for other in key.also))
         if one is not None
     ]
+    signing = [config.webhooks.secret, *(key.webhook_secret for key in config.keys)]
+    words = [word for one in signing if one is not None for word in one.get_secret_value().split()]
     secrets = [config.upstream.api_key, *keys, *token]
-    return [secret.get_secret_value() for secret in secrets]
+    return [*(secret.get_secret_value() for secret in secrets), *words]

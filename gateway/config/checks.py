@@ -14,6 +14,7 @@ from gateway.config.addresses import is_loopback
 from gateway.config.draft import Tree, find
 from gateway.config.key_checks import Finding, key_findings, unfit
 from gateway.config.sections import Config
+from gateway.config.signing import signing_keys
 from gateway.config.units import SECONDS
 
 LEAST_TOKEN = 16  # characters: the right one is heard however many wrong ones came before
@@ -23,6 +24,7 @@ def findings(values: Tree) -> Iterator[Finding]:
     """List what is wrong between settings: a path and a sentence each."""
     yield from key_findings(values, _names(values))
     yield from _single_secrets(values)
+    yield from _signing_secrets(values)
     yield from _models(values)
     yield from _listeners(values)
     yield from _memories(values)
@@ -34,6 +36,21 @@ def _single_secrets(values: Tree) -> Iterator[Finding]:
         fault = unfit(secret, least) if secret is not None else ""
         if fault:
             yield (section, name), fault
+
+
+def _signing_secrets(values: Tree) -> Iterator[Finding]:
+    """What webhooks are signed with, for all keys and for each."""
+    keys = values.get("keys")
+    number = len(keys) if isinstance(keys, list) else 0
+    places = (("webhooks", "secret"), *(("keys", at, "webhook_secret") for at in range(number)))
+    for place in places:
+        secret = _text(values, *place)
+        if secret is None:
+            continue
+        try:
+            signing_keys(secret)
+        except ValueError as fault:
+            yield place, str(fault)
 
 
 def _configured(values: Tree) -> Mapping[str, object]:

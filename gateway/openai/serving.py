@@ -23,6 +23,7 @@ from gateway.openai.answering import Answering, answer_whole
 from gateway.openai.desk import Desk, hang_up
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.insiders import on_behalf
+from gateway.openai.later import answer_later, check_webhook
 from gateway.openai.manners import Manner, manner_of
 from gateway.openai.requests import Received, read_request
 from gateway.openai.terms import Terms
@@ -33,7 +34,7 @@ from gateway.translate.plan import make_plan
 Answer = Callable[[Answering, Send], Awaitable[None]]
 
 # How each manner is done.
-_ANSWERS: Mapping[Manner, Answer] = {"whole": answer_whole}
+_ANSWERS: Mapping[Manner, Answer] = {"whole": answer_whole, "later": answer_later}
 
 
 class ImagesEndpoint:
@@ -96,6 +97,9 @@ class ImagesEndpoint:
             asked = replace(asked, requested_model=deployment)
         try:
             manner = _manner(request, key, received)
+            if received.webhook_url is not None:
+                policy = self._desk.webhook_policy
+                check_webhook(received.webhook_url, key.name, terms, policy)
             plan = make_plan(asked, permissions.rules_for(key, terms.rules))
             permissions.check(key, plan)
             named = _named(request)
