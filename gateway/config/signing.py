@@ -23,7 +23,8 @@ def _key(word: str) -> bytes:
     if not word.startswith(PREFIX):
         raise ValueError(f"must begin with {PREFIX}, each where there are several")
     try:
-        key = base64.b64decode(word.removeprefix(PREFIX), validate=True)
+        text = word.removeprefix(PREFIX).rstrip("=")
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError(f"must be base64 after {PREFIX}") from None
     if not _LEAST <= len(key) <= _MOST:

@@ -41,6 +41,7 @@ PAUSES = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0
 _JITTER = 0.2
 _LONGEST_HINT = 3_600.0
 _LOOK = 60.0  # seconds between two looks into the ledger, if nothing calls for one
+_LEAST = 0.01
 _SHARE = 4  # a key has at most this part of what may be under way
 _LAST = 3.0  # seconds that what is under way has at the stop
 _HINTS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -142,7 +143,7 @@ class Hooks:
             if not self._closed and self._admits(hook):
                 telling = asyncio.create_task(self._tell(hook), name=hook.hook_id)
                 self._under_way[hook.hook_id] = (hook.key_name, telling)
-        return _LOOK if due.next_at is None else min(_LOOK, due.next_at - now)
+        return _LOOK if due.next_at is None else max(_LEAST, min(_LOOK, due.next_at - now))
 
     def _admits(self, hook: HookRow) -> bool:
         """So many at once, and few of each key, so that one slow receiver holds up no others."""

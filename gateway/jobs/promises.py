@@ -7,19 +7,21 @@ over whole: whoever was not told it comes again, and gets the job like any other
 
 import asyncio
 
-from gateway.errors import Draining
+from gateway.errors import Draining, LedgerUnavailable
 from gateway.events import JobPromised
 from gateway.jobs.board import Job
 from gateway.jobs.expected import expected
 from gateway.jobs.ids import ulid
 from gateway.jobs.memory import Memory
 from gateway.jobs.reception import CallerLeft, Glance, Visit
+from gateway.jobs.rows import bought_by
 from gateway.jobs.schedule import Experience
 from gateway.state.hooks import HookRow
 
 _LOOK = 0.02  # seconds between two looks whether a job is written
 _NOBODY_KNOWS = 2.0
 _SOONEST, _LATEST = 1.0, 60.0
+_UNTOLD = "The gateway cannot keep its books at the moment, so it promises nothing."
 
 
 class Promises:
@@ -29,6 +31,7 @@ class Promises:
         self._store = memory.store
         self._journal = memory.journal
         self._board = memory.board
+        self._shelf = memory.shelf
         self._clock = memory.clock
         self._experience = experience
 
@@ -51,10 +54,19 @@ class Promises:
         return Glance(job, outcome)
 
     async def tell(self, visit: Visit, url: str, base_url: str) -> None:
-        """Have the job's end told to an address. Raises: LedgerUnavailable."""
-        wall = self._clock.wall()
-        hook = HookRow(f"hook_{ulid(wall)}", visit.job_id, url, base_url)
-        await self._store.add_hook(hook, wall)
+        """Have the job's end told to an address.
+
+        Raises: LedgerUnavailable; coming back gets what may be bought for the job meanwhile.
+        """
+        wall, job = self._clock.wall(), visit.job
+        hook = HookRow(f"hook_{ulid(wall)}", job.job_id, url, base_url)
+        try:
+            await self._store.add_hook(hook, wall)
+        except LedgerUnavailable:
+            bought = job.bought() if isinstance(job, Job) else bought_by(job, self._shelf)
+            raise LedgerUnavailable(
+                _UNTOLD, code="journal_unavailable", retry_after=5, bought=bought, come_back=True
+            ) from None
 
     async def keep(self, visit: Visit) -> None:
         """Whoever asked was told to the last byte where to ask: the job is waited for."""

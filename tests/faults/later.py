@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.config.answers import Webhooks as Section
-from gateway.errors import GatewayError, ImageNotFound
+from gateway.errors import GatewayError, GenerationNotFound, ImageNotFound, LedgerUnavailable
 from gateway.events import Dropped, JobPromised, Stepped
 from gateway.jobs.hooks import Hooks
 from gateway.jobs.memory import Memory
@@ -81,8 +81,11 @@ async def promise(process: "Process", asking: "Asking", visit: Visit) -> bool:
     return not asking.gone.done()
 
 
-async def look(process: "Process", asking: "Asking", job_id: str) -> tuple[str, ...] | None:
-    """What the door shows of a job; None while it goes on. Raises: its error."""
+Shown = tuple[str, ...] | GatewayError
+
+
+async def look(process: "Process", asking: "Asking", job_id: str) -> Shown | None:
+    """What the door shows of a job: pictures, or its error; None while it goes on."""
     house, chance = process.house, process.world.vendor.chance
     glance = await house.reception.look(asking.key_name, job_id)
     if glance.outcome is None:
@@ -90,7 +93,7 @@ async def look(process: "Process", asking: "Asking", job_id: str) -> tuple[str, 
             process.world.notebook.breach("asked to come again at an odd time")
         return None
     if glance.outcome.error is not None:
-        raise glance.outcome.error
+        return glance.outcome.error
     try:
         held = tuple(Path(one.path).read_bytes() for one in glance.outcome.images)
     except FileNotFoundError as error:
@@ -146,19 +149,21 @@ def is_promised(process: "Process", job_id: str) -> bool:
     )
 
 
-async def ask(process: "Process", asking: "Asking", job_id: str, seconds: float) -> object:
-    """Ask at the door; its answer, an error, or None where there was none yet, or none at all."""
-    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+async def ask(process: "Process", asking: "Asking", job_id: str, seconds: float) -> Shown | None:
+    """Ask at the door; what it shows, None where it shows nothing, or nobody opens."""
+    answer: asyncio.Future[Shown | None] = asyncio.get_running_loop().create_future()
 
     async def serve() -> None:
-        said: object
+        said = None
         try:
             said = await look(process, asking, job_id)
-            if said is not None:
+            if isinstance(said, tuple):
                 process.world.auditor.handed_over(asking, said)
                 await process.house.reception.delivered(job_id)
-        except GatewayError as error:
-            said = error
+        except GenerationNotFound:
+            process.world.notebook.breach(f"{asking.who} was promised what is not there")
+        except (LedgerUnavailable, ImageNotFound) as error:
+            process.world.notebook.note(f"{asking.who} is shown nothing: {error!r}")
         if not answer.done():
             answer.set_result(said)
 

@@ -6,7 +6,7 @@ from functools import cache
 from random import Random
 from typing import Protocol
 
-from gateway.errors import GatewayError, GenerationNotFound, LedgerUnavailable
+from gateway.errors import GatewayError
 from gateway.jobs.deadlines import callers_deadline
 from gateway.openai.responses import render_error
 from gateway.translate.model import Picture, Plan
@@ -149,10 +149,6 @@ class User:
             except Reset:
                 continue
             said = await ask(process, self._asking(0), job_id, chance.choice((5.0, 30.0)))
-            if isinstance(said, GenerationNotFound):
-                self._town.notebook.breach(f"{aim.who} was promised what is not there")
-            if isinstance(said, LedgerUnavailable):
-                continue
             if isinstance(said, GatewayError):
                 name, what = self._town.notebook.name(job_id), type(said).__name__
                 self._town.notebook.note(f"{aim.who} is shown that {name} failed: {what}")
