@@ -16,6 +16,8 @@ VENDOR_KEY = f"vendor-{MARK}-key-31415926"
 CLIENT_KEY = f"client-{MARK}-key-27182818"
 OPERATORS_TOKEN = f"operators-{MARK}-token-16180339"
 IDEMPOTENCY_KEY = f"order-{MARK}-14142135"
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(f"webhooks-{MARK}-24142".encode()).decode()
+WEBHOOK_PATH = f"/told?token={MARK}-26457513"
 LEDGER_URL = f"postgresql://gateway:{MARK}-17320508@database.invalid/ledger"
 PROMPT = f"a {MARK} in a lighthouse"
 
@@ -24,6 +26,8 @@ PLANTED: Mapping[str, str] = {
     "a client's key": CLIENT_KEY,
     "the operators' token": OPERATORS_TOKEN,
     "an Idempotency-Key": IDEMPOTENCY_KEY,
+    "a secret that signs webhooks": WEBHOOK_SECRET,
+    "a webhook's path": WEBHOOK_PATH,
     "the ledger's address with its password": LEDGER_URL,
     "a prompt": PROMPT,
 }

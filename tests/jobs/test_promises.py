@@ -104,7 +104,7 @@ async def test_a_promised_job_keeps_its_place_when_the_queue_is_full(tmp_path: P
         visit = await promised(house)
         left = house.wish(a_plan(1), fingerprint=b"left")
         async with house.visit(left):
-            pass
+            await house.clock.advance(0.1)
         newest = replace(house.wish(a_plan(1), fingerprint=b"new"), key_name="press")
         async with house.visit(newest):
             await house.clock.advance(0.1)
