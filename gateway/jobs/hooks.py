@@ -134,13 +134,14 @@ class Hooks:
         """
         if self._closed or self._store.trouble is not None:
             return _LOOK
-        now = self._clock.wall()
+        now, busy = self._clock.wall(), frozenset(self._under_way)
         try:
             due = await self._store.due_hooks(now, self._of_a_key)
         except LedgerUnavailable:
             return _LOOK
         for hook in due.hooks:
-            if not self._closed and self._admits(hook):
+            # What was told while the ledger was being read may stand there as it was before.
+            if not self._closed and hook.hook_id not in busy and self._admits(hook):
                 telling = asyncio.create_task(self._tell(hook), name=hook.hook_id)
                 self._under_way[hook.hook_id] = (hook.key_name, telling)
         return _LOOK if due.next_at is None else max(_LEAST, min(_LOOK, due.next_at - now))
@@ -148,8 +149,7 @@ class Hooks:
     def _admits(self, hook: HookRow) -> bool:
         """So many at once, and few of each key, so that one slow receiver holds up no others."""
         mine = sum(key_name == hook.key_name for key_name, _ in self._under_way.values())
-        room = len(self._under_way) < self._section.concurrency and mine < self._of_a_key
-        return room and hook.hook_id not in self._under_way
+        return len(self._under_way) < self._section.concurrency and mine < self._of_a_key
 
     async def _rest(self, seconds: float) -> None:
         timer = asyncio.ensure_future(self._clock.sleep(seconds))

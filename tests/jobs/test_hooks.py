@@ -25,7 +25,7 @@ from gateway.notices import (
     WebhookFailed,
     WebhookGivenUp,
 )
-from gateway.state.hooks import HookRow
+from gateway.state.hooks import DueHooks, HookRow
 from gateway.state.trouble import unavailable
 from gateway.upstream import base
 from gateway.web.posts import Interrupted, Reply
@@ -400,6 +400,27 @@ async def test_nothing_is_told_while_that_could_not_be_written_down(desk: Desk) 
     desk.house.journal.announce(LedgerRecovered(written=1))
     await desk.house.clock.advance(0.0)
     assert len(desk.poster.calls) == 1
+
+
+async def test_what_was_told_while_the_ledger_was_being_read_is_not_told_again(
+    desk: Desk,
+) -> None:
+    due_hooks, clock = desk.house.store.due_hooks, desk.house.clock
+
+    async def slowly(now: float, most: int) -> DueHooks:
+        found = await due_hooks(now, most)
+        await clock.sleep(3.0)
+        return found
+
+    desk.poster.slow = 1.0
+    desk.house.store.due_hooks = slowly  # type: ignore[method-assign]
+    await desk.promised(fingerprint=b"a")
+    await desk.promised("https://other.example.com/", fingerprint=b"b")
+    desk.house.vendor.seconds = 20.5  # the other ends a moment later
+    await desk.over()
+    await clock.advance(100.0)
+    assert len(desk.poster.calls) == 2
+    assert len(desk.facts(WebhookDelivered)) == 2
 
 
 async def test_a_ledger_that_cannot_be_read_is_asked_again_later(desk: Desk) -> None:
