@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.config.answers import Webhooks as Section
 from gateway.errors import UpstreamRefused
 from gateway.events import JobEnded, JobReopened
-from gateway.jobs.hooks import PAUSES, Hooks, message_id
+from gateway.jobs.hooks import PAUSES, Hooks, message_id, signed
 from gateway.jobs.reception import Glance
 from gateway.notices import (
     ChoreFailed,
@@ -494,3 +496,18 @@ def test_a_message_has_one_name_for_an_end_and_another_for_another() -> None:
     assert len({named(1.5), named(2.5), named(1.5, "hook_2")}) == 3
     assert named(1.5).startswith("msg_")
     assert len(named(1.5)) == 36
+
+
+def test_the_check_on_the_page_takes_what_is_genuine_and_nothing_else() -> None:
+    page = (Path(__file__).parents[2] / "docs/api.md").read_text("utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?def is_genuine.*?)```", page, re.DOTALL)
+    told: dict[str, Any] = {}
+    exec(snippet, told)  # noqa: S102 - our own page
+    is_genuine, now = told["is_genuine"], int(SystemClock().wall())
+    secret = "whsec_" + base64.b64encode(SECRETS[1]).decode()
+    headers = signed("msg_1", now, b"{}", SECRETS)
+    assert is_genuine(secret, headers, b"{}")
+    assert not is_genuine(secret, headers, b"[]")
+    assert not is_genuine(secret, {**headers, "webhook-id": "msg_2"}, b"{}")
+    assert not is_genuine(secret, signed("msg_1", now - 400, b"{}", SECRETS), b"{}")
+    assert not is_genuine("whsec_" + base64.b64encode(b"c" * 24).decode(), headers, b"{}")
