@@ -483,7 +483,7 @@ async def test_a_receiver_that_takes_too_long_does_not_hold_up_the_stop(desk: De
     await desk.ended()
     before = desk.house.clock.monotonic()
     await desk.house.clock.drive(desk.hooks.finish())
-    assert desk.house.clock.monotonic() - before <= 3.0
+    assert desk.house.clock.monotonic() - before < 3.1
     assert (desk.poster.open, await desk.pending()) == (0, 1)
     assert repr(desk.hooks) == "Hooks(0 under way)"
 
