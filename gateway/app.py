@@ -37,7 +37,6 @@ from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
-from gateway.openai.callbacks import CallbackEndpoint
 from gateway.openai.cors import CrossOrigin, Origins, Preflights
 from gateway.openai.desk import Desk
 from gateway.openai.insiders import Insider
@@ -55,12 +54,12 @@ from gateway.ops.gauges import set_gauges
 from gateway.ops.guard import Guard
 from gateway.ops.health import full, operators_app
 from gateway.ops.lag import LagSampler
-from gateway.ops.metrics import Metrics, Names, Registry
+from gateway.ops.metrics import Metrics, Registry
 from gateway.ops.middleware import RequestContext
 from gateway.ops.playground import Playing
 from gateway.ops.recent import Recent
 from gateway.ops.watchers import Watchers
-from gateway.overview import VENDOR, Overview, Parts, Settings, uses_in
+from gateway.overview import Overview, Parts, Settings, names, uses_in
 from gateway.state.base import Store
 from gateway.state.memory import MemoryStore
 from gateway.state.sqlite import SqliteStore
@@ -72,9 +71,10 @@ from gateway.upstream.governor import Governor
 from gateway.upstream.quota import Listened, Quota
 from gateway.upstream.toapis import Toapis
 from gateway.upstream.uploads import Uploads
-from gateway.upstream.webhooks import Webhooks
+from gateway.upstream.webhooks import WebhookReader
 from gateway.web.clients import Files, Outgoing
 from gateway.web.policy import Policy, origin
+from gateway.webhooks import Webhooks, vendors_webhooks
 
 # It lies with the simulator, which draws with it; browsers may lack such letters as well.
 _FONT = Path(__file__).parent / "simulator" / "fonts" / "NotoSansCJKsc-subset.woff2"
@@ -94,7 +94,7 @@ class Gateway:
         self._clock = clock
         self.watchers = emit = Watchers(emit)
         registry = Registry()
-        self.metrics = Metrics(registry, names(config))
+        self.metrics = Metrics(registry, names(config.models, config.keys))
         self.watchers.add(self.metrics.observe)
         self.board = Board()
         self.in_flight = InFlight()
@@ -106,8 +106,11 @@ class Gateway:
         self._workshop = Workshop(config.images, config.upstream.upload_bytes)
         self._shelf = Shelf(config.images, clock)
         self._reach_vendor(config, clock)
-        self._make_runner(config, clock)
+        memory = self._make_runner(config, clock)
         self.terms = CurrentTerms(terms_of(config))
+        pace, lifetime = self._poller.experience, config.images.lifetime
+        self._webhooks = Webhooks(memory, self.terms, pace, config.webhooks, lifetime)
+        self.watchers.add(self._webhooks.hooks.observe)
         self.clients = self._clients(config, clock, emit)
         self._checks = {
             "loops": self._loops_reason,
@@ -136,6 +139,7 @@ class Gateway:
             "poller": self._poller.run(),
             "shelf": self._shelf.keep_swept(_SWEEP),
             "housekeeping": self._housekeeping.run(),
+            "webhooks": self._webhooks.hooks.run(),
             "overview": self.overview.run(),
             "lag": LagSampler(self._clock, self.metrics.lag.observe).run(),
             **({"balance": self._balance.run()} if self._balance.asked else {}),
@@ -163,6 +167,7 @@ class Gateway:
         them at once: a caller who is just cut off would not know that it may come back.
         """
         self.announce_drain()
+        self._webhooks.hooks.close()
         try:
             await self._runner.stop()
         except asyncio.CancelledError:
@@ -177,6 +182,7 @@ class Gateway:
         self._console.close()
         await self._runner.abort()
         await self._queue.close()
+        await self._webhooks.close()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -229,7 +235,7 @@ class Gateway:
             config.upstream.settle_time,
         )
 
-    def _make_runner(self, config: Config, clock: Clock) -> None:
+    def _make_runner(self, config: Config, clock: Clock) -> Memory:
         section, drain = config.upstream, config.drain
         asker = Asker(self._upstream, self._governor, self._journal, section.settle_time)
         self._budget = budget = RetryBudget(section.retry_share, clock)
@@ -256,6 +262,7 @@ class Gateway:
         given = Given(clock, config.images.lifetime)
         joins = Joins(self.board, self._store, self._shelf, self._ages, given, config.joins)
         self._reception = Reception(memory, self._runner, joins, look, self._queue)
+        return memory
 
     def _clients(self, config: Config, clock: Clock, emit: Emit) -> ASGIApp:
         # A policy, connections and turns of their own: callers' links must neither reach what the
@@ -277,27 +284,28 @@ class Gateway:
             admission=self._admission(config.server, clock),
             reading=reading,
             reception=self._reception,
+            promises=self._webhooks.promises,
             shelf=self._shelf,
             base_urls=BaseUrls(config.server.public_url, config.server.trusted_proxies),
             deadlines=config.upstream.deadlines,
             clock=clock,
             heartbeats=config.server.heartbeats,
+            webhook_policy=self._webhooks.policy,
         )
         context = Middleware(RequestContext, clock=clock, emit=emit, in_flight=self.in_flight)
         origins = Origins(config.server.cors_origins)
         layers = Middleware(CrossOrigin, origins=origins), context
         preflights = Middleware(Preflights, origins=origins)
-        return clients_app(desk, [*layers, preflights], self._callbacks(config, clock))
+        hints, section = self._hints(config, clock), config.server
+        callbacks = None if hints is None else vendors_webhooks(hints, section, clock)
+        return clients_app(desk, [*layers, preflights], callbacks)
 
-    def _callbacks(self, config: Config, clock: Clock) -> ASGIApp | None:
-        """Where the vendor's webhooks arrive, if there is a secret to know them by."""
-        secret, section = config.upstream.webhook_secret, config.server
+    def _hints(self, config: Config, clock: Clock) -> Hints | None:
+        secret = config.upstream.webhook_secret
         if secret is None:
             return None
-        reader = Webhooks(secret.get_secret_value(), clock)
-        hear = Hints(reader, self.board, self._poller, self._journal).take
-        guards = Failures(section.failed_auth_per_minute, clock), Proxies(section.trusted_proxies)
-        return CallbackEndpoint(hear, *guards, section.bounds, clock)
+        reader = WebhookReader(secret.get_secret_value(), clock)
+        return Hints(reader, self.board, self._poller, self._journal)
 
     def _admission(self, section: Server, clock: Clock) -> Admission:
         failures = Failures(section.failed_auth_per_minute, clock)
@@ -377,12 +385,6 @@ class Gateway:
         if not self._loops:
             return "not started"
         return f"ended: {', '.join(stopped)}" if stopped else None
-
-
-def names(config: Config) -> Names:
-    """What labels of metrics say that only the configuration knows."""
-    keys = tuple(key.name for key in config.keys)
-    return Names(upstream=VENDOR, models=tuple(config.models), keys=keys)
 
 
 def _operators_token(section: Ops, clock: Clock, emit: Emit) -> OperatorsToken | None:

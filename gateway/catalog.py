@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from gateway.access.keys import Keys
 from gateway.config.sections import Config, Model
+from gateway.config.signing import signing_keys
 from gateway.openai.terms import Terms
 from gateway.translate.model import QUALITIES, TIERS, ModelCard, Quality, SizePolicy, Tier
 from gateway.translate.money import Prices
@@ -21,7 +22,18 @@ def terms_of(config: Config) -> Terms:
         rules=rules(config),
         prices=prices(config.models),
         partial_results=config.requests.partial_results,
+        webhook_secrets=webhook_secrets(config),
     )
+
+
+def webhook_secrets(config: Config) -> Mapping[str, tuple[bytes, ...]]:
+    """What each key's webhooks are signed with: its own secret, else that for all."""
+    secrets = {key.name: key.webhook_secret or config.webhooks.secret for key in config.keys}
+    return {
+        name: signing_keys(secret.get_secret_value())
+        for name, secret in secrets.items()
+        if secret is not None
+    }
 
 
 def prices(models: Mapping[str, Model]) -> Prices:

@@ -287,6 +287,13 @@ class JobDelivered(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobPromised(JobEvent):
+    """A caller was told, to the last byte, where to ask for the job later: it is waited for."""
+
+    level: ClassVar[str] = "debug"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSuspended(JobEvent):
     """The process ends before the job does; the next one takes it up where it is."""
 

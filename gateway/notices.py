@@ -7,7 +7,7 @@ Those of a task's and a job's life are in ``events.py``. Standard library only.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Chore = Literal["write_off", "prune", "look", "accounts"]
+Chore = Literal["write_off", "prune", "look", "accounts", "webhooks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +164,49 @@ class PurchaseUnclaimed:
     key_name: str
     images: int
     cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDelivered:
+    """A caller was told what became of a job, at the so many-th attempt, which took ``seconds``.
+
+    ``host`` is the address's: the rest of it may be a secret.
+    """
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    key_name: str
+    host: str
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookFailed:
+    """A caller could not be told what became of a job; it is tried again ``again_in`` seconds."""
+
+    level: ClassVar[str] = "info"
+
+    job_id: str
+    key_name: str
+    host: str
+    attempt: int
+    reason: str
+    again_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookGivenUp:
+    """A caller was not told what became of a job, and is not going to be."""
+
+    level: ClassVar[str] = "warning"
+
+    job_id: str
+    key_name: str
+    host: str
+    attempts: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

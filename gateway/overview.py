@@ -23,11 +23,13 @@ from gateway.events import State
 from gateway.facts import Emit, InFlight
 from gateway.images.shelf import Shelf
 from gateway.jobs.board import Board, Job, LiveTask
+from gateway.jobs.expected import expected
 from gateway.jobs.queue import Queue
 from gateway.jobs.schedule import Experience
 from gateway.notices import ObserverFailed
 from gateway.ops.budgets import Used, shares, used, with_budgets
 from gateway.ops.health import Check
+from gateway.ops.metrics import Names
 from gateway.ops.snapshot import (
     Figures,
     JobView,
@@ -236,21 +238,8 @@ class Overview:
             tasks=tuple(_task(task, now) for task in job.tasks),
             position=None if place is None else place.position,
             waiting=None if place is None else place.of,
-            expected=self._expected(job, now),
+            expected=expected(job, self._parts.experience, now),
         )
-
-    def _expected(self, job: Job, now: float) -> float | None:
-        """Seconds until a job is likely to end: its wait, and what its kind of task takes.
-
-        None once it has taken longer than half of its kind do: then nobody can say.
-        """
-        spec = job.tasks[0].spec
-        typical = self._parts.experience.typical(spec.tier, spec.quality)
-        if job.place is not None:
-            return job.place.expected + typical
-        begun = [task.accepted_at for task in job.tasks if task.accepted_at is not None]
-        left = max(begun, default=now) + typical - now
-        return left if left > 0 else None
 
     async def _key(self, key: Key, now: float) -> KeyView:
         limits = key.limits
@@ -308,6 +297,7 @@ class Overview:
             tasks=counted.tasks,
             unclaimed=counted.unclaimed,
             oldest_uncertain=counted.oldest_uncertain,
+            hooks=counted.hooks,
             ledger_bytes=counted.size,
         )
 
@@ -379,3 +369,8 @@ def uses_in(path: str | None) -> Uses:
 
 def _free(folder: str) -> int:
     return shutil.disk_usage(folder).free
+
+
+def names(models: Iterable[str], keys: Iterable[Key]) -> Names:
+    """What labels of metrics say that only the configuration knows."""
+    return Names(upstream=VENDOR, models=tuple(models), keys=tuple(key.name for key in keys))

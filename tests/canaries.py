@@ -14,18 +14,22 @@ MARK = "zqcanary4e7b"
 
 VENDOR_KEY = f"vendor-{MARK}-key-31415926"
 CLIENT_KEY = f"client-{MARK}-key-27182818"
-WEBHOOK_SECRET = f"webhook-{MARK}-secret-15707963"
+VENDOR_WEBHOOK_SECRET = f"vendor-webhook-{MARK}-secret-15707963"
 OPERATORS_TOKEN = f"operators-{MARK}-token-16180339"
 IDEMPOTENCY_KEY = f"order-{MARK}-14142135"
+WEBHOOK_SECRET = f"whsec_sign{MARK}1618033988749894"  # base64: its mark is seen as it is
+WEBHOOK_PATH = f"/told?token={MARK}-26457513"
 LEDGER_URL = f"postgresql://gateway:{MARK}-17320508@database.invalid/ledger"
 PROMPT = f"a {MARK} in a lighthouse"
 
 PLANTED: Mapping[str, str] = {
     "the vendor's key": VENDOR_KEY,
     "a client's key": CLIENT_KEY,
-    "the secret of the vendor's webhooks": WEBHOOK_SECRET,
+    "the secret of the vendor's webhooks": VENDOR_WEBHOOK_SECRET,
     "the operators' token": OPERATORS_TOKEN,
     "an Idempotency-Key": IDEMPOTENCY_KEY,
+    "a secret that signs webhooks": WEBHOOK_SECRET,
+    "a webhook's path": WEBHOOK_PATH,
     "the ledger's address with its password": LEDGER_URL,
     "a prompt": PROMPT,
 }

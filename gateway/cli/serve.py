@@ -311,5 +311,7 @@ def _secrets(config: Config) -> list[str]:
         if one is not None
     ]
     webhooks = [config.upstream.webhook_secret] if config.upstream.webhook_secret else []
+    signing = [config.webhooks.secret, *(key.webhook_secret for key in config.keys)]
+    words = [word for one in signing if one is not None for word in one.get_secret_value().split()]
     secrets = [config.upstream.api_key, *webhooks, *keys, *token]
-    return [secret.get_secret_value() for secret in secrets]
+    return [*(secret.get_secret_value() for secret in secrets), *words]

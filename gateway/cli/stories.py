@@ -31,6 +31,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "job_joined": ("another request joined", " ({how})", ": {request_id}"),
     "job_ended": ("the job ended", " with {code}"),
     "job_delivered": ("delivered to a caller",),
+    "job_promised": ("promised to a caller, who asks for it later",),
     "job_suspended": ("the process stopped before the job ended", "; tasks: {states}"),
     "job_recovered": ("taken up by another process", "; tasks: {states}"),
     "job_reopened": ("taken up again for a new request", ", tasks to buy: {missing}"),

@@ -3,6 +3,7 @@
 Owns: the page, as text and as JSON. Must not know: how a ledger is read, what an event is in words.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from gateway.cli.pictures import Kept, kept
 from gateway.cli.stories import sentence
 from gateway.cli.telling import counted, duration, elapsed, moment, money, plain, size, table
 from gateway.clock import SystemClock
-from gateway.state.records import EventRecord, JobRecord
+from gateway.state.records import EventRecord, HookRecord, JobRecord
 
 _TELLING = 6  # letters at the end of a task's id that tell it from others
 
@@ -35,11 +36,17 @@ def command(path: str | None, name: str, *, as_json: bool) -> None:
         if job is None:
             exit_told(f"The ledger knows no job, task or vendor's id {plain(name)!r}.")
         story = reading.story(job.job_id)
+        hooks = reading.hooks(job.job_id)
         pictures = kept(job, config.images)
     if as_json:
-        click.echo(json.dumps(_plain(job, pictures, story, now), indent=2))
+        told = {
+            **_plain(job, pictures, story, now),
+            "webhooks": [_plain_hook(one) for one in hooks],
+        }
+        click.echo(json.dumps(told, indent=2))
         return
-    parts = (_outline(job, now), _tasks(job, now), _pictures(pictures, now), _story(job, story))
+    shown = (_tasks(job, now), _pictures(pictures, now), _hooks(hooks, now), _story(job, story))
+    parts = (_outline(job, now), *shown)
     click.echo("\n\n".join(part for part in parts if part))
 
 
@@ -123,6 +130,26 @@ def _whereabouts(one: Kept, now: float) -> str:
         left = one.picture.expires_at - now
         return f"there, {duration(left)} left" if left > 0 else "there, to be deleted"
     return "expired" if one.picture.expires_at <= now else "GONE"
+
+
+def _hooks(hooks: tuple[HookRecord, ...], now: float) -> str:
+    """Who is told of the job's end; of an address only the host, for the rest may be a secret."""
+    head = ("TO BE TOLD", "STATE", "ATTEMPTS", "LAST ANSWER")
+    rows = (
+        (plain(one.host), _standing(one, now), str(one.attempts), plain(one.answer or ""))
+        for one in hooks
+    )
+    return table(head, rows) if hooks else ""
+
+
+def _standing(hook: HookRecord, now: float) -> str:
+    if hook.word != "due" or hook.due_at is None or hook.due_at <= now:
+        return hook.word
+    return f"due in {duration(hook.due_at - now)}"
+
+
+def _plain_hook(hook: HookRecord) -> dict[str, object]:
+    return {**dataclasses.asdict(hook), "state": hook.word}
 
 
 def _story(job: JobRecord, story: tuple[EventRecord, ...]) -> str:

@@ -14,6 +14,7 @@ from gateway.config.addresses import is_loopback
 from gateway.config.draft import Tree, find
 from gateway.config.key_checks import Finding, key_findings, unfit
 from gateway.config.sections import Config
+from gateway.config.signing import signing_keys
 from gateway.config.units import SECONDS
 
 LEAST_TOKEN = 16  # characters: the right one is heard however many wrong ones came before
@@ -25,6 +26,7 @@ def findings(values: Tree) -> Iterator[Finding]:
     yield from key_findings(values, _names(values))
     yield from _single_secrets(values)
     yield from _webhooks(values)
+    yield from _signing_secrets(values)
     yield from _models(values)
     yield from _listeners(values)
     yield from _memories(values)
@@ -50,6 +52,21 @@ def _webhooks(values: Tree) -> Iterator[Finding]:
             ("upstream", "webhook_secret"),
             "needs server.public_url, under which the vendor reaches the gateway",
         )
+
+
+def _signing_secrets(values: Tree) -> Iterator[Finding]:
+    """What webhooks are signed with, for all keys and for each."""
+    keys = values.get("keys")
+    number = len(keys) if isinstance(keys, list) else 0
+    places = (("webhooks", "secret"), *(("keys", at, "webhook_secret") for at in range(number)))
+    for place in places:
+        secret = _text(values, *place)
+        if secret is None:
+            continue
+        try:
+            signing_keys(secret)
+        except ValueError as fault:
+            yield place, str(fault)
 
 
 def _configured(values: Tree) -> Mapping[str, object]:

@@ -90,7 +90,8 @@ class Job:
     After ``deadline`` nothing more is bought for it, nor what could not be made before ``due``, its
     tier's own deadline; after ``give_up`` its tasks are not followed any more. ``weight`` is its
     key's among those that wait, ``place`` the one it has in the queue. ``deserted`` says that
-    whoever waited has left; ``dropping`` that one of its tasks was given up before it was sent;
+    whoever waited has left; ``promised`` that somebody was told to ask for it later, who waits for
+    as long as it lives; ``dropping`` that one of its tasks was given up before it was sent;
     ``suspended`` that it goes on in another process; ``written`` that the ledger has it. ``links``
     are the vendor's addresses of references whose files are gone, by digest.
     """
@@ -110,6 +111,7 @@ class Job:
     idempotency_key: str | None = None
     links: dict[str, str] = field(default_factory=dict)
     deserted: bool = False
+    promised: bool = False
     dropping: bool = False
     written: bool = True
     suspended: bool = False
@@ -251,8 +253,14 @@ class Board:
         del self._visits[job_id]
         job = self._jobs.get(job_id)
         if job is not None:
-            job.deserted = True
+            job.deserted = not job.promised
+
+    def stay(self, job: Job) -> None:
+        """Somebody waits for a live job elsewhere, and leaves when it is over."""
+        job.promised, job.deserted = True, False
 
     def visits(self, job_id: str) -> int:
-        """How many wait for a job, or read its answer."""
-        return self._visits.get(job_id, 0)
+        """How many wait for a job, or read its answer; all who do elsewhere count as one."""
+        job = self._jobs.get(job_id)
+        elsewhere = job is not None and job.promised
+        return self._visits.get(job_id, 0) + elsewhere

@@ -2,7 +2,8 @@
 
 Owns: the rules, in their order: the caller's idempotency key, an SDK's own retry, a picture that
 nobody took, a failure that is still remembered. Must not know: HTTP, how jobs run. Whoever is
-matched has entered the job before anybody else can be.
+matched has entered the job before anybody else can be. What was promised to somebody who asks for
+it later is no orphan: an equal request that does not say that it asks again is another wish.
 
 A key of the house's own making proves that a request was sent before; a new one does not prove
 that it was not. So it is looked up like a caller's, but whoever brings it may have what nobody
@@ -188,12 +189,15 @@ class Joins:
     def _by_retry(self, live: Sequence[Job], over: Sequence[JobRow]) -> Match | None:
         """The oldest that nobody has and nobody waits for; else the oldest handed over of late.
 
-        Where somebody waits for every one, the newest: its hang-up was not noticed yet.
+        What was promised to somebody comes after what was not: it may be another's. Where somebody
+        waits for every one, the newest: its hang-up was not noticed yet.
         """
         late = [row for row in over if self._is_delivered_lately(row)]
         late.sort(key=lambda row: -self._ages.since_delivery(row.job_id, row.delivered_at))
         unclaimed = [row for row in over if self._is_unclaimed(row)]
-        made: list[Job | JobRow] = [*unclaimed, *live, *late]
+        promised = [row for row in unclaimed if row.promised_at is not None]
+        nobodys = [row for row in unclaimed if row.promised_at is None]
+        made: list[Job | JobRow] = [*nobodys, *live, *promised, *late]
         for one in made:
             if not self._board.visits(one.job_id):
                 return Match(one, "sdk_retry")
@@ -253,6 +257,7 @@ class Joins:
         age = self._ages.since_end(row.job_id, row.ended_at)
         return (
             callers_key(row.idempotency_key) is None
+            and row.promised_at is None
             and age <= self._section.orphans
             and self._is_unclaimed(row)
         )

@@ -2,7 +2,8 @@
 
 Owns: what a start makes of each state, and when a LOST task is asked for once more. Must not
 know: how jobs run. A create that was being sent when the process ended is looked up, never sent
-again; what was not sent is not bought, for its caller is gone.
+again; what was not sent is not bought, for its caller is gone, unless it was promised to somebody
+who asks for it later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,11 @@ _LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86
 _SILENT = 3
 _GONE = "the process ended before anything was sent"
 _RESTARTED = "The gateway was restarted before all of it was sent; ask again."
+_WITHOUT_FILES = (
+    "The gateway was restarted before all of it was sent, and the pictures that had come with the "
+    "request went with the process that had them; send the request again."
+)
+_TOO_LATE = "The gateway was away until it was too late to send the request; send it again."
 _UNREVIVED = "The gateway failed while taking a request up again."
 
 
@@ -49,7 +55,8 @@ class Recovery:
         jobs = []
         for row in await self._store.unfinished():
             job = self._job(row)
-            if (not job.begun or _lacks_files(job)) and await self._drop(job):
+            hindrance = self._hindrance(row, job)
+            if hindrance is not None and await self._drop(job, hindrance):
                 continue
             told = JobRecovered(job_id=job.job_id, at=self._clock.wall(), states=job.states)
             await self._journal.remark(told)
@@ -98,7 +105,17 @@ class Recovery:
         now, wall = self._clock.monotonic(), self._clock.wall()
         return job_of(row, self._shelf, now=now, wall=wall, follow=self._follow)
 
-    async def _drop(self, job: Job) -> bool:
+    def _hindrance(self, row: JobRow, job: Job) -> str | None:
+        """Why what was not sent of a job is not bought, in words for its caller; None if it is."""
+        if _lacks_files(job):
+            return _WITHOUT_FILES if job.promised else _RESTARTED
+        if job.begun:
+            return None
+        if not job.promised:
+            return _RESTARTED
+        return _TOO_LATE if self._clock.wall() >= row.created_at + row.seconds else None
+
+    async def _drop(self, job: Job, told: str) -> bool:
         """Give up what was not sent; if that was all there was to do, the job ends, and says so.
 
         That is no failure to be remembered, and whoever asks again has it made; unless one of its
@@ -111,9 +128,9 @@ class Recovery:
             return False
         lost = any(task.entry.state is State.LOST for task in job.tasks)
         error = plain_error(job) if lost else None
-        error = error or Draining(_RESTARTED, code="server_is_draining")
-        told = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=error.code)
-        await self._journal.remark(told, failure_of(error))
+        error = error or Draining(told, code="server_is_draining")
+        ended = JobEnded(job_id=job.job_id, at=self._clock.wall(), code=error.code)
+        await self._journal.remark(ended, failure_of(error))
         return True
 
 

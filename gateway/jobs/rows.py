@@ -58,9 +58,10 @@ def row_of(job: Job, seconds: float, give_up: float) -> JobRow:
 
 
 def job_of(row: JobRow, shelf: Shelf, *, now: float, wall: float, follow: float) -> Job:
-    """A live job from its row, nobody waiting for it; ``now`` is monotonic, ``wall`` the epoch's.
+    """A live job from its row; ``now`` is monotonic, ``wall`` the epoch's.
 
-    It gets as much time as it had in the beginning, for whoever wants it has to come again.
+    Nobody waits for it but who was promised it. It gets as much time as it had in the beginning,
+    for whoever else wants it has to come again.
     """
 
     async def release() -> None:
@@ -82,7 +83,8 @@ def job_of(row: JobRow, shelf: Shelf, *, now: float, wall: float, follow: float)
         fingerprint=row.fingerprint,
         idempotency_key=row.idempotency_key,
         links=dict(row.links),
-        deserted=True,
+        deserted=row.promised_at is None,
+        promised=row.promised_at is not None,
     )
 
 

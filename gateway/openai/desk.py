@@ -16,10 +16,12 @@ from gateway.clock import Clock
 from gateway.config.answers import Heartbeats
 from gateway.config.sections import Deadlines
 from gateway.images.shelf import Shelf
+from gateway.jobs.promises import Promises
 from gateway.jobs.reception import Reception
 from gateway.openai.admission import Admission
 from gateway.openai.links import BaseUrls
 from gateway.openai.requests import Reading
+from gateway.web.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,13 @@ class Desk:
     admission: Admission
     reading: Reading
     reception: Reception
+    promises: Promises
     shelf: Shelf
     base_urls: BaseUrls
     deadlines: Deadlines
     clock: Clock
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    webhook_policy: Policy = field(default_factory=Policy)
 
 
 def base_url(base_urls: BaseUrls, request: Request) -> str:

@@ -20,8 +20,12 @@ _COMPLETED: Mapping[Kind, str] = {
 
 
 def comment(text: str) -> bytes:
-    """What clients pass over; ``text`` is one line."""
-    return f": {text}\n\n".encode()
+    """What clients pass over; ``text`` is one line.
+
+    No blank line follows: older versions of openai-go take each for the end of an event, and fail
+    to read one that is empty.
+    """
+    return f": {text}\n".encode()
 
 
 def completed(result: Result) -> list[Segment]:

@@ -24,6 +24,7 @@ from gateway.openai.desk import Desk, hang_up
 from gateway.openai.idempotency import idempotency_key, is_retry
 from gateway.openai.insiders import on_behalf
 from gateway.openai.keepalive import answer_patiently
+from gateway.openai.later import answer_later, check_webhook
 from gateway.openai.manners import Manner, manner_of, passed_over
 from gateway.openai.requests import Received, read_request
 from gateway.openai.streaming import answer_stream
@@ -39,6 +40,7 @@ _ANSWERS: Mapping[Manner, Answer] = {
     "whole": answer_whole,
     "stream": answer_stream,
     "whitespace": answer_patiently,
+    "later": answer_later,
 }
 
 
@@ -102,6 +104,9 @@ class ImagesEndpoint:
             asked = replace(asked, requested_model=deployment)
         try:
             manner = _manner(request, key, received)
+            if received.webhook_url is not None:
+                policy = self._desk.webhook_policy
+                check_webhook(received.webhook_url, key.name, terms, policy)
             plan = make_plan(asked, permissions.rules_for(key, terms.rules))
             permissions.check(key, plan)
             named = _named(request)

@@ -4,7 +4,8 @@ Owns: one immutable set of terms, and the place where the current one lies. Must
 signals, who changes it. A request takes the current terms once, at its start, and keeps them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.access.keys import Keys
 from gateway.translate.money import Prices
@@ -13,12 +14,16 @@ from gateway.translate.plan import Rules
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What may change while the gateway runs; each change makes a new one."""
+    """What may change while the gateway runs; each change makes a new one.
+
+    ``webhook_secrets`` are what webhooks are signed with, by the key's name, where there are any.
+    """
 
     keys: Keys
     rules: Rules
     prices: Prices
     partial_results: bool = False
+    webhook_secrets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
 
 class CurrentTerms:

@@ -41,6 +41,9 @@ from gateway.notices import (
     PurchaseUnclaimed,
     TaskUnqueued,
     TurnTaken,
+    WebhookDelivered,
+    WebhookFailed,
+    WebhookGivenUp,
 )
 from gateway.ops.families import OTHER, REQUESTS, UNFINISHED
 from gateway.ops.series import Counters, Histograms
@@ -207,6 +210,7 @@ class ServiceCounts:
         self._fetches = spreads["image_fetch_seconds"].at()
         self._unusable = counters["image_rejected_total"]
         self._faults = counters["faults_total"]
+        webhooks = counters["webhooks_total"]
         self.readers: Mapping[type, Reader] = {
             TurnTaken: self._turn_taken,
             TaskUnqueued: self._unqueued,
@@ -218,6 +222,9 @@ class ServiceCounts:
             LedgerFailed: self._ledger_failed,
             PictureFetched: self._fetched,
             PictureRejected: self._rejected,
+            WebhookDelivered: lambda _: webhooks.at("delivered").inc(),
+            WebhookFailed: lambda _: webhooks.at("failed").inc(),
+            WebhookGivenUp: lambda _: webhooks.at("given_up").inc(),
             Crashed: lambda _: self._faults.at("request").inc(),
             JobCrashed: lambda _: self._faults.at("job").inc(),
             ChoreFailed: lambda _: self._faults.at("chore").inc(),

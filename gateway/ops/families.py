@@ -28,7 +28,7 @@ BYTES = tuple(n * 1024 for n in (64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 
 ROUTES = ("generations", "edits", "variations", "generation", "models", "image", "webhook", OTHER)
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", OTHER)
 STATUSES = (
-    *("200", "204", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
+    *("200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "422", "429", "499"),
     *("500", "502", "503", "504", OTHER),
 )
 
@@ -289,6 +289,14 @@ FAMILIES: tuple[Family, ...] = (
         "reason",
         reason=("dead_link", "forbidden", "too_large", "broken", "no_image", "wrong_size"),
     ),
+    # Webhooks
+    _counter(
+        "webhooks_total",
+        "Attempts to tell callers of a job's end; failed: another follows.",
+        "outcome",
+        outcome=("delivered", "failed", "given_up"),
+    ),
+    _gauge("webhooks_pending", "Callers that are to be told of a job's end, and were not yet."),
     # The process
     _histogram("event_loop_lag_seconds", "How late the loop does what was due.", LOOP),
     _gauge("config_last_reload_successful", "1 if what lies in the file is in force."),

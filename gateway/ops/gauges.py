@@ -73,6 +73,7 @@ def _stores(metrics: Metrics, figures: Figures) -> None:
         metrics["ledger_tasks"].at(state.value).set(figures.tasks.get(state, 0))
     metrics["ledger_tasks"].at("unclaimed").set(figures.unclaimed)
     metrics["ledger_oldest_uncertain_seconds"].at().set(figures.oldest_uncertain)
+    metrics["webhooks_pending"].at().set(figures.hooks)
     metrics["ledger_bytes"].at().set(figures.ledger_bytes)
     metrics["disk_free_bytes"].at().set(figures.disk_free)
     metrics["shelf_bytes"].at().set(figures.shelf_bytes)

@@ -86,11 +86,13 @@ class Figures:
     """What the ledger and the disks hold; counted now and then, not for every snapshot.
 
     ``oldest_uncertain`` in seconds; sizes in bytes. ``budgets`` has every budget of every key.
+    ``hooks`` are callers that are to be told of a job's end and were not yet.
     """
 
     tasks: Mapping[State, int] = field(default_factory=dict)
     unclaimed: int = 0
     oldest_uncertain: float = 0.0
+    hooks: int = 0
     ledger_bytes: int = 0
     disk_free: int = 0
     shelf_bytes: int = 0

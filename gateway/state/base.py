@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gateway.config.sections import Limits
 from gateway.events import JobEvent, State, TaskEvent
+from gateway.state.hooks import DueHooks, HookRow
 from gateway.translate.model import Format, Note, Plan
 
 NO_LIMITS = Limits()
@@ -149,7 +150,8 @@ class JobRow:
     ``seconds`` is how long its tier may take, ``give_up`` when its tasks are no longer followed.
     ``links`` are the vendor's addresses of references, by their digest. ``ended_at`` is set once
     nothing more is done for it, ``failure`` if it then had failed. ``delivered_at`` is the last
-    time that an answer with its pictures was handed over whole.
+    time that an answer with its pictures was handed over whole, ``promised_at`` the last that
+    somebody was told to ask for them later.
     """
 
     job_id: str
@@ -166,6 +168,7 @@ class JobRow:
     failure: Failure | None = None
     delivered_at: float | None = None
     pictures: tuple[PictureRow, ...] = ()
+    promised_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +192,15 @@ class LedgerFigures:
     ``tasks`` counts by state, those among them whose place another has taken over too; a state
     that none is in is missing. ``unclaimed`` counts those that are DONE, of jobs that are over and
     have a picture that is still kept and nobody has had. ``oldest_uncertain`` is for how many
-    seconds the oldest uncertain task has been that, 0 if there is none; ``size`` is in bytes.
+    seconds the oldest uncertain task has been that, 0 if there is none; ``hooks`` counts those that
+    are to be told, now or later; ``size`` is in bytes.
     """
 
     tasks: Mapping[State, int]
     unclaimed: int = 0
     oldest_uncertain: float = 0.0
     size: int = 0
+    hooks: int = 0
 
 
 class Store(Protocol):
@@ -257,11 +262,29 @@ class Store(Protocol):
         ...
 
     async def remark(self, event: JobEvent, failure: Failure | None = None) -> None:
-        """Write what happened to a job; JobEnded and JobDelivered change its row."""
+        """Write what happened to a job.
+
+        JobEnded, JobDelivered and JobPromised change its row, and with JobEnded its hooks are due.
+        """
         ...
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
         """Write the vendor's addresses of a job's references, by digest."""
+        ...
+
+    async def add_hook(self, hook: HookRow, at: float) -> None:
+        """Have the job's end told to an address, at once if it is over; only once to each.
+
+        One that was given up begins anew. Raises: LedgerUnavailable.
+        """
+        ...
+
+    async def hook_tried(self, hook: HookRow) -> None:
+        """Write what came of telling, as the row says; nothing if the job has gone on since."""
+        ...
+
+    async def due_hooks(self, now: float, most: int) -> DueHooks:
+        """What is to be told by now, at most so many of each key's, and when more is."""
         ...
 
     async def fetched(self, token: str, at: float) -> None:

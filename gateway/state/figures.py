@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from gateway.events import State
-from gateway.state import shares
+from gateway.state import hook_tables, shares
 from gateway.state.base import LedgerFigures, Unclaimed
 from gateway.state.shares import Pictures
 
@@ -75,6 +75,7 @@ def figures(connection: sqlite3.Connection, now: float, path: str) -> LedgerFigu
         tasks={**counted, State.DONE: done} if done else counted,
         unclaimed=kept,
         oldest_uncertain=0.0 if since is None else max(0.0, now - since),
+        hooks=hook_tables.pending(connection),
         size=_size(path) + _size(f"{os.path.realpath(path)}-wal"),
     )
 

@@ -12,21 +12,19 @@ from gateway.clock import Clock
 from gateway.config.sections import Limits
 from gateway.events import (
     Created,
-    CreateLost,
     Found,
     JobClaimed,
     JobDelivered,
     JobEnded,
     JobEvent,
     JobJoined,
+    JobPromised,
     JobReopened,
-    NotFound,
     State,
-    Succeeded,
     TaskEvent,
-    TaskFailed,
 )
 from gateway.state.accounts import Accounts
+from gateway.state.after import after, lost
 from gateway.state.base import (
     NO_LIMITS,
     Failure,
@@ -38,9 +36,9 @@ from gateway.state.base import (
     TaskRow,
     Unclaimed,
 )
-from gateway.state.books import Change
 from gateway.state.census import Census
-from gateway.state.shares import Pictures, unclaimed
+from gateway.state.hook_memory import Hooks
+from gateway.state.hooks import DueHooks, HookRow
 from gateway.translate.usage import without_prompt
 
 _MOST, _MOST_DELIVERED = 200, 20
@@ -79,6 +77,7 @@ class MemoryStore:
         self._alike: dict[tuple[str, bytes], dict[str, None]] = {}
         self._pictures: dict[str, bool] = {}  # whether it was fetched
         self._census = Census()
+        self._hooks = Hooks()
         self._count = 0
         self.secret = secrets.token_bytes(32)
 
@@ -137,6 +136,7 @@ class MemoryStore:
             ended_at=None,
             failure=None,
         )
+        self._hooks.turned(job.job_id, None)
         self._add_tasks(kept, (task for task in tasks if task.task_id not in known))
         self._census.is_claimed(job.job_id)
         self._leave_alike(before)
@@ -159,7 +159,7 @@ class MemoryStore:
         shown = (*kept.row.pictures, *(one for one in new if one.task_id in places))
         kept.row = replace(
             kept.row,
-            tasks=tuple(_after(task, event, state, change) for task in kept.row.tasks),
+            tasks=tuple(after(task, event, state, change) for task in kept.row.tasks),
             pictures=tuple(sorted(shown, key=lambda one: (places[one.task_id], one.place))),
         )
 
@@ -171,6 +171,7 @@ class MemoryStore:
                 plan = without_prompt(kept.row.plan)
                 kept.row = replace(kept.row, ended_at=event.at, failure=failure, plan=plan)
                 self._over[event.job_id] = None
+                self._hooks.turned(event.job_id, event.at)
                 self._accounts.ended(event.job_id)
                 if kept.row.delivered_at is None:
                     until = (one.expires_at for one in self._nobodys(kept.row))
@@ -178,6 +179,8 @@ class MemoryStore:
             case JobDelivered():
                 kept.row = replace(kept.row, delivered_at=event.at)
                 self._census.is_claimed(event.job_id)
+            case JobPromised():
+                kept.row = replace(kept.row, promised_at=event.at)
             case JobClaimed() if kept.row.delivered_at is None:
                 kept.row = replace(kept.row, delivered_at=event.at)
                 self._census.is_claimed(event.job_id)
@@ -190,6 +193,20 @@ class MemoryStore:
         """Remember where a job's references lie at the vendor."""
         kept = self._jobs[job_id]
         kept.row = replace(kept.row, links={**kept.row.links, **links})
+
+    async def add_hook(self, hook: HookRow, at: float) -> None:
+        """Have a job's end told to an address. Raises: KeyError for one that was never added."""
+        self._hooks.add(hook, self._jobs[hook.job_id].row, at)
+
+    async def hook_tried(self, hook: HookRow) -> None:
+        """Remember what came of telling."""
+        if hook.job_id in self._jobs:
+            self._hooks.tried(hook, self._jobs[hook.job_id].row)
+
+    async def due_hooks(self, now: float, most: int) -> DueHooks:
+        """What is to be told by now."""
+        jobs = {job_id: self._jobs[job_id].row for job_id in self._hooks.jobs()}
+        return self._hooks.due(now, most, jobs)
 
     async def fetched(self, token: str, at: float) -> None:  # noqa: ARG002 - when, is for the ledger
         """Remember that a picture was fetched by its link."""
@@ -279,7 +296,8 @@ class MemoryStore:
     async def unclaimed(self) -> tuple[Unclaimed, ...]:
         """Jobs whose pictures died before anybody had them."""
         dead = self._census.dead(self._clock.wall())
-        return tuple(self._lost(self._jobs[job_id].row) for job_id in dead)
+        rows = (self._jobs[job_id].row for job_id in dead)
+        return tuple(lost(row, self._nobodys(row)) for row in rows)
 
     async def write_off(self, job_ids: Sequence[str]) -> None:
         """These need not be told of again."""
@@ -294,6 +312,7 @@ class MemoryStore:
             tasks=self._census.numbers,
             unclaimed=sum(task.state is State.DONE for row in living for task in row.tasks),
             oldest_uncertain=self._census.uncertain_for(now),
+            hooks=self._hooks.pending,
         )
 
     async def prune(self, before: float) -> int:
@@ -325,18 +344,6 @@ class MemoryStore:
     def _nobodys(self, row: JobRow) -> list[PictureRow]:
         return [picture for picture in row.pictures if not self._pictures[picture.token]]
 
-    def _lost(self, row: JobRow) -> Unclaimed:
-        nobodys, cost = self._nobodys(row), 0
-        for task in row.tasks:
-            kept = sum(picture.task_id == task.task_id for picture in row.pictures)
-            dead = sum(picture.task_id == task.task_id for picture in nobodys)
-            amount = task.reserved if task.charged is None else task.charged
-            pictures = Pictures(row.plan.tasks[task.place].n, kept, dead)
-            failed = task.state is State.FAILED
-            lost = task.reserved if task.not_found else 0
-            cost += unclaimed(amount, pictures, failed=failed, lost=lost) if dead else 0
-        return Unclaimed(row.job_id, row.key_name, tuple(one.token for one in nobodys), cost)
-
     def _add_pictures(self, kept: _Kept, pictures: Iterable[PictureRow]) -> list[PictureRow]:
         """Those of them that are new."""
         new = [one for one in pictures if one.token not in self._pictures]
@@ -353,6 +360,7 @@ class MemoryStore:
     def _forget(self, name: str) -> None:
         del self._over[name]
         self._census.is_claimed(name)
+        self._hooks.forget(name)
         kept = self._jobs.pop(name)
         for task_id, upstream_id in kept.tasks.items():
             del self._tasks[task_id]
@@ -371,21 +379,3 @@ class MemoryStore:
             if not self._given[kept.row.key_name, key]:
                 del self._given[kept.row.key_name, key]
         self._leave_alike(kept.row)
-
-
-def _after(task: TaskRow, event: TaskEvent, state: State, change: Change | None) -> TaskRow:
-    if task.task_id != event.task_id:
-        return task
-    if change is not None:
-        task = replace(task, charged=change.charged)
-    match event:
-        case CreateLost():
-            return replace(task, state=state, create_lost=True)
-        case NotFound():
-            return replace(task, state=state, not_found=True)
-        case Created() | Found():
-            return replace(task, state=state, upstream_id=event.upstream_id, accepted_at=event.at)
-        case Succeeded() | TaskFailed():
-            return replace(task, state=state, cost_usd=event.cost_usd)
-        case _:
-            return replace(task, state=state)

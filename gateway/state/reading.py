@@ -15,9 +15,11 @@ from gateway.events import State
 from gateway.state.records import (
     Counts,
     EventRecord,
+    HookRecord,
     JobRecord,
     TaskRecord,
     event_record,
+    hook_record,
     job_record,
     picture_record,
     task_record,
@@ -121,6 +123,14 @@ class Reading:
             )
             return tuple(event_record(row) for row in rows)
 
+    def hooks(self, job_id: str) -> tuple[HookRecord, ...]:
+        """Who is to be told of a job's end; nobody in a ledger that does not keep it."""
+        with self._opened() as ledger:
+            if not _has(ledger, "hooks"):
+                return ()
+            rows = ledger.execute("SELECT * FROM hooks WHERE job_id = ? ORDER BY number", (job_id,))
+            return tuple(hook_record(row) for row in rows)
+
     def number_of_tasks(self, since: float) -> int:
         """How many tasks ``tasks`` comes to."""
         with self._opened() as ledger:
@@ -162,9 +172,8 @@ class Reading:
 
     def uses(self) -> dict[tuple[str, str], float]:
         """When each key's credentials were last used; none in a ledger that does not keep it."""
-        kept = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'uses'"
         with self._opened() as ledger:
-            if not _number(ledger, kept):
+            if not _has(ledger, "uses"):
                 return {}
             rows = ledger.execute("SELECT key_name, credential, used_at FROM uses")
             return {(row["key_name"], row["credential"]): row["used_at"] for row in rows}
@@ -215,6 +224,11 @@ def _whole(ledger: sqlite3.Connection, row: sqlite3.Row) -> JobRecord:
         tuple(task_record(task) for task in tasks),
         tuple(picture_record(picture) for picture in pictures),
     )
+
+
+def _has(ledger: sqlite3.Connection, table: str) -> bool:
+    kept = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return bool(ledger.execute(kept, (table,)).fetchone()[0])
 
 
 def _number(ledger: sqlite3.Connection, text: str, **values: float) -> int:

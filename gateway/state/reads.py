@@ -74,7 +74,7 @@ _OWED = "SELECT key_name, name, debt, at FROM rates"
 _SPENT = "SELECT key_name, day, images, cost FROM spent WHERE day >= ?"
 _JOB = """
     SELECT job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up,
-        links, ended_at, failure, delivered_at
+        links, ended_at, failure, delivered_at, promised_at
     FROM jobs WHERE number = ?
 """
 _TASKS = """
@@ -195,7 +195,7 @@ def _rows(connection: sqlite3.Connection, numbers: Numbers) -> tuple[JobRow, ...
 def _row(connection: sqlite3.Connection, number: int) -> JobRow:
     (found,) = connection.execute(_JOB, (number,))
     job_id, key_name, created_at, plan, fingerprint, idempotency_key, seconds, give_up = found[:8]
-    links, ended_at, failure, delivered_at = found[8:]
+    links, ended_at, failure, delivered_at, promised_at = found[8:]
     past = set(connection.execute(_PAST, (job_id,)))
     return JobRow(
         job_id,
@@ -212,6 +212,7 @@ def _row(connection: sqlite3.Connection, number: int) -> JobRow:
         failure=codec.failure_of(failure),
         delivered_at=delivered_at,
         pictures=tuple(_picture(one) for one in connection.execute(_PICTURES, (job_id,))),
+        promised_at=promised_at,
     )
 
 

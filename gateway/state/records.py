@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from gateway.events import State
 from gateway.state.base import Failure
@@ -79,6 +80,30 @@ class EventRecord:
     name: str
     task_id: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HookRecord:
+    """Who is to be told of a job's end, by the host alone: the rest of an address may be a secret.
+
+    All is about the job's last end; ``due_at`` is None while there is nothing to tell.
+    """
+
+    host: str
+    attempts: int = 0
+    due_at: float | None = None
+    told_at: float | None = None
+    given_up_at: float | None = None
+    answer: str | None = None
+
+    @property
+    def word(self) -> str:
+        """``waiting`` for the end, ``due``, ``delivered`` or ``given up``."""
+        if self.told_at is not None:
+            return "delivered"
+        if self.given_up_at is not None:
+            return "given up"
+        return "waiting" if self.due_at is None else "due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +195,18 @@ def event_record(row: Row) -> EventRecord:
     )
 
 
+def hook_record(row: Row) -> HookRecord:
+    """Who is to be told, from its row."""
+    return HookRecord(
+        host=_host(str(row["url"])),
+        attempts=int(str(row["attempts"])),
+        due_at=_moment(row["due_at"]),
+        told_at=_moment(row["told_at"]),
+        given_up_at=_moment(row["given_up_at"]),
+        answer=_text(row["answer"]),
+    )
+
+
 def job_record(
     row: Row, tasks: tuple[TaskRecord, ...], pictures: tuple[PictureRecord, ...]
 ) -> JobRecord:
@@ -216,6 +253,13 @@ def _failure(value: object) -> Failure | None:
         code=_text(told.get("code")),
         param=_text(told.get("param")),
     )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _object(value: object) -> Mapping[str, object]:

@@ -6,7 +6,7 @@ notes and details are JSON. A later version adds columns in a step of its own (`
 the next number; what it adds stands last in its table.
 """
 
-VERSION = 3
+VERSION = 4
 
 # "IGW1": tells a ledger of ours from any other SQLite file.
 APPLICATION_ID = 0x49475731
@@ -49,11 +49,32 @@ COUNTS = (
     "CREATE INDEX jobs_unclaimed ON jobs (unclaimed_until) WHERE unclaimed_until IS NOT NULL",
 )
 
+# Whom a job's end is to be told. All that is known is of its last end; "due_at" is NULL while there
+# is nothing to tell.
+HOOKS = (
+    """
+    CREATE TABLE hooks (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        hook_id TEXT NOT NULL UNIQUE,
+        job_id TEXT NOT NULL REFERENCES jobs (job_id) ON DELETE CASCADE,
+        url TEXT NOT NULL,
+        base_url TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due_at REAL,
+        told_at REAL,
+        given_up_at REAL,
+        answer TEXT,
+        UNIQUE (job_id, url)
+    )
+    """,
+    "CREATE INDEX hooks_due ON hooks (due_at) WHERE due_at IS NOT NULL",
+)
+
 TABLES = (
     # "secret": 32 random bytes in hex; "commits": how many commits were synced to the disk.
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     # "unclaimed_until": when the last picture dies that nobody has had of a job that is over; NULL
-    # if there is none, and once that was told.
+    # if there is none, and once that was told. "promised_at": when somebody was told to ask later.
     """
     CREATE TABLE jobs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,7 +90,8 @@ TABLES = (
         ended_at REAL,
         failure TEXT,
         delivered_at REAL,
-        unclaimed_until REAL
+        unclaimed_until REAL,
+        promised_at REAL
     )
     """,
     "CREATE INDEX jobs_by_fingerprint ON jobs (key_name, fingerprint)",
@@ -131,4 +153,5 @@ TABLES = (
     "CREATE INDEX story_by_job ON story (job_id)",
     *BOOKS,
     *COUNTS,
+    *HOOKS,
 )

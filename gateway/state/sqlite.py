@@ -40,7 +40,7 @@ from gateway.events import (
 from gateway.notices import (
     LedgerOpened,
 )
-from gateway.state import figures, reads, writes
+from gateway.state import figures, hook_tables, reads, writes
 from gateway.state.accounts import KEPT_DAYS, Accounts
 from gateway.state.base import (
     NO_LIMITS,
@@ -54,6 +54,7 @@ from gateway.state.base import (
 from gateway.state.books import Taken
 from gateway.state.commit import Committer, Entry, Kind
 from gateway.state.days import DAY
+from gateway.state.hooks import DueHooks, HookRow
 from gateway.state.opening import Opened, take_up
 from gateway.state.reads import Reader
 from gateway.state.trouble import unavailable
@@ -185,6 +186,18 @@ class SqliteStore:
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
         """Write where a job's references lie at the vendor."""
         await self._write(partial(writes.add_links, job_id=job_id, links=dict(links)), Kind.FACT)
+
+    async def add_hook(self, hook: HookRow, at: float) -> None:
+        """Have a job's end told to an address. Raises: LedgerUnavailable."""
+        await self._write(partial(hook_tables.add, hook=hook, at=at), Kind.STEP)
+
+    async def hook_tried(self, hook: HookRow) -> None:
+        """Write what came of telling."""
+        await self._write(partial(hook_tables.tried, hook=hook), Kind.FACT)
+
+    async def due_hooks(self, now: float, most: int) -> DueHooks:
+        """What is to be told by now, and when more is. Raises: LedgerUnavailable."""
+        return await self._reading.ask(partial(hook_tables.due, now=now, most=most))
 
     async def fetched(self, token: str, at: float) -> None:
         """Write that a picture was fetched by its link."""

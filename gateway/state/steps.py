@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 
 from gateway.state.days import DAY
-from gateway.state.schema import BOOKS, COUNTS
+from gateway.state.schema import BOOKS, COUNTS, HOOKS
 from gateway.translate.money import micro_dollars
 
 Step = Callable[[sqlite3.Connection], None]
@@ -73,5 +73,12 @@ def counts(connection: sqlite3.Connection) -> None:
     connection.execute(_UNCLAIMED)
 
 
+def promises(connection: sqlite3.Connection) -> None:
+    """Version 4: jobs may be promised to who asks later, and their ends be told to hooks."""
+    connection.execute("ALTER TABLE jobs ADD COLUMN promised_at REAL")
+    for statement in HOOKS:
+        connection.execute(statement)
+
+
 # One for each version after the first.
-STEPS: tuple[Step, ...] = (books, counts)
+STEPS: tuple[Step, ...] = (books, counts, promises)

@@ -15,12 +15,13 @@ from gateway.events import (
     JobDelivered,
     JobEnded,
     JobEvent,
+    JobPromised,
     State,
     Succeeded,
     TaskEvent,
     TaskFailed,
 )
-from gateway.state import codec, reads
+from gateway.state import codec, hook_tables, reads
 from gateway.state.base import Failure, IdempotencyKeyTaken, JobRow, PictureRow, TaskRow
 from gateway.state.books import Change, Owed, Spent, Taken, Use
 from gateway.translate.usage import without_prompt
@@ -30,8 +31,8 @@ PRUNED_AT_ONCE = 50
 
 _JOB = """
     INSERT INTO jobs (job_id, key_name, created_at, seconds, give_up, fingerprint,
-        idempotency_key, plan, links, ended_at, failure, delivered_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        idempotency_key, plan, links, ended_at, failure, delivered_at, promised_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TASK = """
     INSERT INTO tasks (task_id, job_id, place, state, upstream_id, accepted_at, cost_usd, day,
@@ -47,7 +48,7 @@ _PICTURE = """
 """
 _REOPENED = """
     UPDATE jobs SET created_at = ?, seconds = ?, give_up = ?, fingerprint = ?, plan = ?, links = ?,
-        delivered_at = ?, ended_at = NULL, failure = NULL, unclaimed_until = NULL
+        delivered_at = ?, promised_at = ?, ended_at = NULL, failure = NULL, unclaimed_until = NULL
     WHERE job_id = ?
 """
 _ENDED = """
@@ -98,6 +99,7 @@ def add_job(connection: sqlite3.Connection, taken: Taken, instead_of: str | None
             job.ended_at,
             codec.failure_text(job.failure),
             job.delivered_at,
+            job.promised_at,
         ),
     )
     for task in job.tasks:
@@ -118,11 +120,13 @@ def reopen(connection: sqlite3.Connection, job: JobRow, taken: Taken | None) -> 
             codec.plan_text(job.plan),
             codec.links_text(job.links),
             job.delivered_at,
+            job.promised_at,
             job.job_id,
         ),
     )
     if changed.rowcount == 0:
         raise KeyError(job.job_id)
+    hook_tables.turned(connection, job.job_id, None)
     known = {
         task_id
         for (task_id,) in connection.execute(
@@ -176,12 +180,17 @@ def remark(
     match event:
         case JobEnded():
             connection.execute(_ENDED, (event.at, codec.failure_text(failure), event.job_id))
+            hook_tables.turned(connection, event.job_id, event.at)
             if not keep_prompts:
                 _take_prompt_out(connection, event.job_id)
         case JobDelivered():
             connection.execute(
                 "UPDATE jobs SET delivered_at = ?, unclaimed_until = NULL WHERE job_id = ?",
                 (event.at, event.job_id),
+            )
+        case JobPromised():
+            connection.execute(
+                "UPDATE jobs SET promised_at = ? WHERE job_id = ?", (event.at, event.job_id)
             )
         case JobClaimed():
             connection.execute(

@@ -38,7 +38,7 @@ _REMEMBERED = 10_000
 _LIFETIME = 48 * 3_600.0
 
 
-class Webhooks:
+class WebhookReader:
     """Reads webhooks that are signed with ``secret``."""
 
     def __init__(self, secret: str, clock: Clock) -> None:
@@ -47,7 +47,7 @@ class Webhooks:
         self._seen: TTLCache[str, None] = TTLCache(_REMEMBERED, _LIFETIME, timer=clock.monotonic)
 
     def __repr__(self) -> str:
-        return f"<Webhooks seen={len(self._seen)}>"
+        return f"<WebhookReader seen={len(self._seen)}>"
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Webhook:
         """What a request says; header names in lower case. Raises: NotGenuine.

@@ -182,7 +182,8 @@ class Outgoing:
             cookies=_no_cookies(),
             trust_env=False,
         )
-        self._calls = _pooled(section, tls, AnyResolver(), section.polling.concurrency + 8)
+        limit = section.polling.concurrency + 8
+        self._calls = pooled(tls, AnyResolver(), _timeout(section), limit=limit)
 
     async def create(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """POST JSON once, on a fresh connection. Raises: NotConnected, Interrupted."""
@@ -212,7 +213,7 @@ class Outgoing:
         """A call that may be repeated freely. Raises: Interrupted."""
         files = [(part.field, (part.filename, part.content, part.media_type))] if part else None
         request = self._calls.build_request(method, url, headers=headers, files=files)
-        with _interruptions():
+        with interruptions():
             async with asyncio.timeout(seconds):
                 return await _whole(self._calls, request, self._section.answer_bytes)
 
@@ -231,7 +232,7 @@ class Files:
 
     def __init__(self, section: Upstream, policy: Policy) -> None:
         tls = httpx.create_ssl_context(trust_env=False)
-        self._files = _pooled(section, tls, PublicResolver(policy), limit=None)
+        self._files = pooled(tls, PublicResolver(policy), _timeout(section))
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[Stream]:
@@ -241,10 +242,10 @@ class Files:
         Raises: Interrupted.
         """
         request = self._files.build_request("GET", url)
-        with _interruptions():
+        with interruptions():
             response = await self._files.send(request, stream=True)
         try:
-            yield Stream(response.status_code, _lower(response), _chunks(response))
+            yield Stream(response.status_code, lower(response), _chunks(response))
         finally:
             await response.aclose()
 
@@ -253,20 +254,32 @@ class Files:
         await self._files.aclose()
 
 
-def _pooled(
-    section: Upstream, tls: ssl.SSLContext, resolver: AbstractResolver, limit: int | None
+def _timeout(section: Upstream) -> httpx.Timeout:
+    return httpx.Timeout(section.download_time, connect=section.connect_time, pool=None)
+
+
+def pooled(
+    tls: ssl.SSLContext,
+    resolver: AbstractResolver,
+    timeout: httpx.Timeout,
+    *,
+    limit: int = 0,
+    fresh: bool = False,
 ) -> httpx.AsyncClient:
-    """A client on aiohttp's pool, made in the running loop on first use."""
+    """A client on aiohttp's pool, made in the running loop on first use.
+
+    ``limit`` bounds its connections, 0: any number; with ``fresh`` none is used twice.
+    """
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=limit or 0, resolver=resolver, use_dns_cache=False, ssl=tls
+            limit=limit, resolver=resolver, use_dns_cache=False, ssl=tls, force_close=fresh
         )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     return httpx.AsyncClient(
         transport=_WideTransport(client=session, verify=tls, trust_env=False),
-        timeout=httpx.Timeout(section.download_time, connect=section.connect_time, pool=None),
+        timeout=timeout,
         headers=_HEADERS,
         cookies=_no_cookies(),
         trust_env=False,
@@ -295,23 +308,24 @@ async def _whole(client: httpx.AsyncClient, request: httpx.Request, most: int) -
             body += chunk
             if len(body) > most:
                 raise Interrupted("answer too large")
-        return Answer(response.status_code, _lower(response), bytes(body))
+        return Answer(response.status_code, lower(response), bytes(body))
     finally:
         await response.aclose()
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
-    with _interruptions():
+    with interruptions():
         async for chunk in response.aiter_raw():
             yield chunk
 
 
-def _lower(response: httpx.Response) -> Mapping[str, str]:
+def lower(response: httpx.Response) -> Mapping[str, str]:
+    """An answer's headers, names in lower case."""
     return {name.lower(): value for name, value in response.headers.items()}
 
 
 @contextmanager
-def _interruptions() -> Iterator[None]:
+def interruptions() -> Iterator[None]:
     """Whatever an engine raises becomes one exception of ours."""
     try:
         yield

@@ -35,7 +35,7 @@ def dashboard() -> Json:
         "Runtime",
         "The process, its event loop, its connections, the ledger, the disk, the log and the"
         " configuration in force.",
-        (_now(), _process(), _connections(), _ledger(), _disk(), _log()),
+        (_now(), _process(), _connections(), _webhooks(), _ledger(), _disk(), _log()),
         since="now-6h",
     )
 
@@ -189,6 +189,29 @@ def _connections() -> Row:
                 "bytes",
                 (quantile(0.95, "http_response_body_bytes", "route"), "{{route}}"),
                 idle="Nobody asked",
+            ).sized(12),
+        ),
+    )
+
+
+def _webhooks() -> Row:
+    return (
+        "Webhooks to callers",
+        (
+            columns(
+                "Callers told",
+                "Attempts to tell callers at their webhook_url what became of a job. Failed: it is"
+                " tried again. Given up: it was not told. Alert: WebhooksGivenUp.",
+                "short",
+                (gain("webhooks_total", "outcome", over=RATE), "{{outcome}}"),
+                colors={"delivered": GOOD, "failed": FAIR, "given_up": BAD},
+            ).sized(12),
+            lines(
+                "Callers to be told",
+                "Jobs' ends that a caller wants to be told and was not told yet.",
+                "none",
+                (total("webhooks_pending"), "pending"),
+                colors={"pending": CALM},
             ).sized(12),
         ),
     )

@@ -61,12 +61,12 @@ async def test_the_log_says_at_start_what_is_served_and_where(
 
 def test_the_address_to_register_for_webhooks_is_said_and_their_secret_is_not() -> None:
     keys = [{"name": "studio", "key": KEY}]
-    upstream = {"api_key": "vendor-key", "webhook_secret": canaries.WEBHOOK_SECRET}
+    upstream = {"api_key": "vendor-key", "webhook_secret": canaries.VENDOR_WEBHOOK_SECRET}
     server = {"public_url": "https://pictures.example"}
     config = Config.model_validate({"upstream": upstream, "server": server, "keys": keys})
     starting = serve._starting(config)
     assert starting.webhooks == "https://pictures.example/webhooks/toapis"
-    assert canaries.WEBHOOK_SECRET in serve._secrets(config)
+    assert canaries.VENDOR_WEBHOOK_SECRET in serve._secrets(config)
     plain = config.model_copy(update={"upstream": Upstream.model_validate({"api_key": "k" * 8})})
     assert serve._starting(plain).webhooks is None
 

@@ -117,3 +117,39 @@ def test_json_holds_the_same(looks: Looks) -> None:
     assert event["told"] == "accepted as tsk_img_01"
     unfailed = json.loads(looks.tasks("show", looks.ledger.job("done"), "--json").stdout)
     assert unfailed["failure"] is None
+
+
+def test_it_is_told_who_was_to_be_told_and_whether_they_were(looks: Looks) -> None:
+    job = looks.ledger.job("done")
+    rows: tuple[tuple[str, dict[str, object]], ...] = (
+        ("one", {"told_at": 12.0, "attempts": 2, "answer": "HTTP 204"}),
+        ("two", {"given_up_at": 12.0, "attempts": 10, "answer": "HTTP 500"}),
+        ("three", {"due_at": 1e11, "attempts": 1, "answer": "timeout"}),
+        ("four", {"due_at": 5.0}),
+        ("five", {}),
+    )
+    for name, row in rows:
+        url = f"https://{name}.example.com/a/secret?token=7"
+        named = {"hook_id": f"hook_{name}", "url": url, "base_url": "http://here"}
+        looks.ledger.insert("hooks", job_id=job, **named, **row)
+    shown = looks.tasks("show", job).stdout
+    table = shown.partition("TO BE TOLD")[2].partition("\n\n")[0].splitlines()[1:]
+    lines = [re.sub(" +", " ", line).strip() for line in table]
+    assert re.sub(r"in .* 1", "in … 1", lines[2]) == "three.example.com due in … 1 timeout"
+    assert [*lines[:2], *lines[3:]] == [
+        "one.example.com delivered 2 HTTP 204",
+        "two.example.com given up 10 HTTP 500",
+        "four.example.com due 0",
+        "five.example.com waiting 0",
+    ]
+    told = json.loads(looks.tasks("show", job, "--json").stdout)["webhooks"]
+    assert [one["state"] for one in told] == ["delivered", "given up", "due", "due", "waiting"]
+    assert told[0]["host"] == "one.example.com"
+    assert "secret" not in shown + json.dumps(told)
+
+
+def test_a_ledger_that_knows_no_webhooks_tells_of_none(looks: Looks) -> None:
+    job = looks.ledger.job("done")
+    looks.ledger.connection.execute("DROP TABLE hooks")
+    assert "TO BE TOLD" not in looks.tasks("show", job).stdout
+    assert json.loads(looks.tasks("show", job, "--json").stdout)["webhooks"] == []

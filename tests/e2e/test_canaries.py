@@ -25,7 +25,7 @@ WISH: dict[str, Any] = {"model": "gpt-image-2", "size": "1024x1024", "quality": 
 GOSSIP = f"{canaries.VENDOR_KEY} asked for {canaries.PROMPT}"
 CONFIG = f"""
 server: {{public_url: "https://pictures.example"}}
-upstream: {{api_key: {canaries.VENDOR_KEY}, webhook_secret: {canaries.WEBHOOK_SECRET}}}
+upstream: {{api_key: {canaries.VENDOR_KEY}, webhook_secret: {canaries.VENDOR_WEBHOOK_SECRET}}}
 keys: [{{name: studio, key: {canaries.CLIENT_KEY}}}]
 ops: {{token: {canaries.OPERATORS_TOKEN}}}
 """
@@ -58,7 +58,7 @@ async def wrong_ones(stand: Stand) -> None:
             assert (await client.get(path)).status_code == 404
         wrong = {"authorization": f"Bearer x{KEY}"}
         assert (await client.get("/v1/models", headers=wrong)).status_code == 401
-        forged = {"x-toapis-webhook-signature": f"v1={canaries.WEBHOOK_SECRET}"}
+        forged = {"x-toapis-webhook-signature": f"v1={canaries.VENDOR_WEBHOOK_SECRET}"}
         answer = await client.post("/webhooks/toapis", headers=forged, content=GOSSIP.encode())
         assert answer.status_code == 401
         said = f'{{"prompt": "{canaries.PROMPT}" and no more'
@@ -82,10 +82,11 @@ async def test_a_gateway_to_which_everything_happens_gives_nothing_away(tmp_path
     outputs = Outputs()
     outputs.open(tmp_path / "outputs")
     ops = {"token": canaries.OPERATORS_TOKEN}
-    upstream = {"webhook_secret": canaries.WEBHOOK_SECRET}
+    upstream = {"webhook_secret": canaries.VENDOR_WEBHOOK_SECRET}
     async with behaving(tmp_path, ops=ops, upstream=upstream) as stand:
         stand.vendor_is(
-            webhook_url=f"{stand.url}/webhooks/toapis", webhook_secret=canaries.WEBHOOK_SECRET
+            webhook_url=f"{stand.url}/webhooks/toapis",
+            webhook_secret=canaries.VENDOR_WEBHOOK_SECRET,
         )
         await good_and_bad(stand)
         await wrong_ones(stand)

@@ -18,7 +18,7 @@ from gateway.notices import ObserverFailed
 from gateway.ops.acts import SignInRefused
 from gateway.ops.families import OTHER, PREFIX, REQUESTS
 from gateway.overview import Surroundings
-from tests.canaries import WEBHOOK_SECRET
+from tests.canaries import VENDOR_WEBHOOK_SECRET
 from tests.e2e.junk import ask
 from tests.e2e.outcomes import CANARY
 from tests.e2e.pictures import SMALL
@@ -246,7 +246,7 @@ async def test_whoever_watches_and_fails_costs_no_request_and_is_reported_once(
 
 
 async def test_the_methods_listed_for_each_route_are_those_it_is_asked_by(tmp_path: Path) -> None:
-    async with behaving(tmp_path, upstream={"webhook_secret": WEBHOOK_SECRET}) as stand:
+    async with behaving(tmp_path, upstream={"webhook_secret": VENDOR_WEBHOOK_SECRET}) as stand:
         assert isinstance(stand.gateway.clients, Starlette)
         asked = [
             (re.sub(r"\{[^}]+\}", "x", route.path), method)

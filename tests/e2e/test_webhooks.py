@@ -1,251 +1,288 @@
-"""The vendor's webhooks, from the simulated vendor's last stroke to the picture that is handed out.
+"""Webhooks to callers, over real sockets, checked by the library that their receivers use."""
 
-Where a task would be asked about only after minutes, whatever comes within a test's patience came
-because of a hint; so nothing here is measured by the clock.
-"""
-
-import contextlib
-import hashlib
-import hmac
-import json
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import base64
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.app import Gateway
-from gateway.clock import SystemClock
-from gateway.events import CreateLost, Found
-from gateway.notices import Asked, HintCame
+from gateway.notices import WebhookDelivered, WebhookFailed, WebhookGivenUp
 from tests import canaries
-from tests.e2e.pictures import SMALL
-from tests.e2e.stand import Stand, behaving, config
+from tests.e2e.outcomes import CANARY
+from tests.e2e.pictures import SMALL, drawn_png, fetched
+from tests.e2e.receiving import Heard, Receiver, receiving
+from tests.e2e.stand import KEY, Stand, behaving
+from tests.outputs import OUTPUTS
 
 SECRET = canaries.WEBHOOK_SECRET
-PATH = "/webhooks/toapis"
-WISH = {"model": "gpt-image-2", "prompt": canaries.PROMPT, "size": SMALL, "quality": "low"}
-SLOW = {"where": "create", "kind": "slow", "times": None, "seconds": 0.5}
-TAKING = {"webhook_secret": SECRET}
-# The first question would be put after half a minute, and the next ones twenty seconds apart.
-SELDOM: dict[str, Any] = {**TAKING, "polling": {"scale": 10}}
+OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret of 24 byte").decode()
+WISH = {"model": "gpt-image-2", "prompt": f"{CANARY} a lighthouse", "size": SMALL, "quality": "low"}
+LATER = {"prefer": "respond-async"}
+HOOKS = {"secret": SECRET, "hosts": ["127.0.0.1"], "scale": 0.002, "time": 1}
+FAILS = {"where": "create", "kind": "failed", "times": None}
 
 
-@contextlib.asynccontextmanager
-async def telling(folder: Path, pace: float = 1.0, **upstream: Any) -> AsyncIterator[Stand]:
-    """A gateway that takes webhooks, and a vendor that sends them."""
-    async with behaving(folder, pace=pace, upstream={**TAKING, **upstream}) as stand:
-        stand.vendor_is(webhook_url=f"{stand.url}{PATH}", webhook_secret=SECRET)
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving(SECRET) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
+    async with behaving(tmp_path, webhooks=HOOKS) as stand:
         yield stand
 
 
-def hints(stand: Stand) -> list[str]:
-    return [fact.result for fact in stand.facts if isinstance(fact, HintCame)]
-
-
-def questions(stand: Stand) -> list[str]:
-    return [fact.answer for fact in stand.facts if isinstance(fact, Asked)]
-
-
-async def make(stand: Stand, **wish: Any) -> httpx.Response:
+async def asked(stand: Stand, url: str, **wish: Any) -> httpx.Response:
     async with stand.plain() as client:
-        return await client.post("/v1/images/generations", json={**WISH, **wish})
+        body = {**WISH, "webhook_url": url, **wish}
+        return await client.post("/v1/images/generations", json=body, headers=LATER)
 
 
-def signed(event: Mapping[str, Any], secret: str = SECRET, late: float = 0) -> dict[str, Any]:
-    """What the vendor would send, by its page's rule."""
-    body = json.dumps(event).encode()
-    made = str(int(SystemClock().wall() - late))
-    text = f"{event['id']}.{made}.".encode() + body
-    right = hmac.digest(secret.encode(), text, hashlib.sha256).hex()
-    headers = {
-        "X-ToAPIs-Webhook-Id": event["id"],
-        "X-ToAPIs-Webhook-Timestamp": made,
-        "X-ToAPIs-Webhook-Signature": f"v1={right}",
-    }
-    return {"content": body, "headers": headers}
+def told(stand: Stand, kind: type) -> list[Any]:
+    return [fact for fact in stand.facts if isinstance(fact, kind)]
 
 
-def event(task: str, name: str = "evt_1", ours: str | None = None) -> dict[str, Any]:
-    data = {"task_id": task, "client_business_id": ours, "status": "SUCCESS"}
-    return {"id": name, "type": "generation.completed", "data": data}
+# ── what is told ──
 
 
-async def test_a_task_that_would_be_asked_about_late_is_noticed_because_the_vendor_tells(
-    tmp_path: Path,
-) -> None:
-    async with telling(tmp_path, polling={"scale": 10}) as stand:
-        stand.vendor_fails(SLOW)
-        answer = await make(stand)
-        assert (answer.status_code, answer.json()["size"]) == (200, SMALL)
-        assert hints(stand) == ["used"]
-        assert questions(stand) == ["done"]
-        assert stand.purchases == 1
-        ended = [one for one in stand.requests if one.route == "webhook"]
-        assert [(one.method, one.status) for one in ended] == [("POST", 204)]
+async def test_a_receiver_is_told_of_pictures_by_links(stand: Stand, receiver: Receiver) -> None:
+    answer = await asked(stand, receiver.url + canaries.WEBHOOK_PATH)
+    assert answer.status_code == 202
+    await stand.until(lambda: told(stand, WebhookDelivered))
+    (call,) = receiver.calls
+    assert receiver.forged == []
+    assert call.path == canaries.WEBHOOK_PATH
+    assert call.headers["content-type"] == "application/json"
+    assert call.headers["user-agent"] == "image-gateway"
+    assert not {"authorization", "api-key", "cookie"} & set(call.headers)
+    body = call.told
+    assert set(body) == {"type", "timestamp", "data"}
+    assert body["type"] == "generation.completed"
+    data = body["data"]
+    assert data["id"] == answer.json()["id"]
+    assert (data["object"], data["status"], data["error"]) == ("generation.task", "completed", None)
+    assert set(data["data"][0]) == {"url"}
+    assert b"b64_json" not in call.body
+    assert canaries.MARK.encode() not in call.body
+    assert (await fetched(data["data"][0]["url"])).size == (1024, 768)
+    async with stand.plain() as client:
+        shown = (await client.get(f"/v1/images/generations/{data['id']}")).json()
+    shown["data"] = data["data"]  # as it was asked for: in base64
+    assert data == shown
 
 
-@pytest.mark.parametrize("kind", ["failed", "moderated"])
-async def test_a_task_that_fails_is_noticed_so_too(tmp_path: Path, kind: str) -> None:
-    async with telling(tmp_path, polling={"scale": 10}) as stand:
-        stand.vendor_fails({"where": "create", "kind": kind})
-        answer = await make(stand)
-        assert answer.status_code in {400, 502}
-        assert questions(stand) == ["failed"]
+async def test_who_is_told_of_pictures_has_not_had_them(stand: Stand, receiver: Receiver) -> None:
+    answer = await asked(stand, receiver.url)
+    await stand.until(lambda: told(stand, WebhookDelivered))
+    row = await stand.gateway._store.job(answer.json()["id"])
+    assert row is not None
+    assert row.delivered_at is None
+    assert (await stand.gateway._store.figures()).unclaimed == 1
+    (call,) = receiver.calls
+    await fetched(call.told["data"]["data"][0]["url"])
+    await stand.until(lambda: [one for one in stand.requests if one.route == "image"])
+    assert (await stand.gateway._store.figures()).unclaimed == 0
 
 
-async def test_with_webhooks_lost_altogether_everything_works_as_before(tmp_path: Path) -> None:
-    async with telling(tmp_path) as stand:
-        stand.vendor_fails({"where": "webhook", "kind": "never", "times": None})
-        assert (await make(stand, n=2)).status_code == 200
-        assert hints(stand) == []
-        assert questions(stand)[-1] == "done"
-        assert stand.purchases == 1
+async def test_a_failure_is_told_with_its_error(stand: Stand, receiver: Receiver) -> None:
+    stand.vendor_fails(FAILS)
+    answer = await asked(stand, receiver.url)
+    assert answer.status_code == 202
+    await stand.until(lambda: told(stand, WebhookDelivered))
+    (call,) = receiver.calls
+    body = call.told
+    assert (body["type"], body["data"]["status"]) == ("generation.failed", "failed")
+    assert set(body["data"]["error"]) == {"message", "type", "param", "code"}
+    assert "data" not in body["data"]
 
 
-@pytest.mark.parametrize("kind", ["duplicate", "late", "out_of_order", "forged", "stale"])
-async def test_however_they_come_each_picture_is_bought_and_given_once(
-    tmp_path: Path, kind: str
-) -> None:
-    """Of fifteen, while tasks are asked about as well; what is not good is refused, and no more."""
-    fault = {"where": "webhook", "kind": kind, "times": None, "share": 0.5, "seconds": 0.2}
-    async with telling(tmp_path) as stand:
-        stand.vendor_fails(fault)
+async def test_edits_and_variations_are_told_of_too(stand: Stand, receiver: Receiver) -> None:
+    picture = ("a.png", drawn_png((64, 64)), "image/png")
+    form = {"webhook_url": receiver.url, "model": "gpt-image-2", "size": SMALL, "quality": "low"}
+    async with stand.plain(headers={"authorization": f"Bearer {KEY}", **LATER}) as client:
+        for path in ("edits", "variations"):
+            answer = await client.post(
+                f"/v1/images/{path}",
+                data={**form, "prompt": CANARY} if path == "edits" else form,
+                files={"image": picture},
+            )
+            assert answer.status_code == 202, answer.text
+    await stand.until(lambda: len(told(stand, WebhookDelivered)) == 2)
+    assert len({call.told["data"]["id"] for call in receiver.calls}) == 2
+
+
+async def test_several_secrets_all_sign_and_a_key_s_own_comes_first(tmp_path: Path) -> None:
+    own = {"name": "studio", "key": KEY, "webhook_secret": f"{OTHER_SECRET} {SECRET}"}
+    async with (
+        receiving(SECRET) as old,
+        receiving(OTHER_SECRET) as new,
+        behaving(tmp_path, webhooks={**HOOKS, "secret": None}, keys=[own]) as stand,
+    ):
+        for receiver in (old, new):
+            assert (await asked(stand, receiver.url)).status_code == 202
+        await stand.until(lambda: len(told(stand, WebhookDelivered)) == 2)
+        assert (old.forged, new.forged) == ([], [])
+
+
+# ── a receiver that fails half the time ──
+
+
+def forgeries(call: Heard) -> list[tuple[dict[str, str], bytes]]:
+    """The same call with one byte changed: of the body, the moment, the name, the signature."""
+    name, at = call.headers["webhook-id"], call.headers["webhook-timestamp"]
+    version, _, signature = call.headers["webhook-signature"].partition(",")
+    changed = base64.b64decode(signature)
+    changed = bytes([changed[0] ^ 1]) + changed[1:]
+    at_place = len(call.body) // 2
+    body = bytes([*call.body[:at_place], call.body[at_place] ^ 1, *call.body[at_place + 1 :]])
+    return [
+        (call.headers, body),
+        ({**call.headers, "webhook-timestamp": str(int(at) + 1)}, call.body),
+        ({**call.headers, "webhook-id": f"{name}x"}, call.body),
+        (
+            {
+                **call.headers,
+                "webhook-signature": f"{version},{base64.b64encode(changed).decode()}",
+            },
+            call.body,
+        ),
+    ]
+
+
+async def test_a_hundred_are_told_though_the_receiver_fails_half_the_time(tmp_path: Path) -> None:
+    chance = random.Random(6)  # noqa: S311 - so that a failure can be repeated
+
+    unheard = Counter[str]()
+
+    def fate(name: str) -> str:
+        troubles = ("broken", "cut", "slow", "redirect", "busy")
+        fine = chance.random() < 0.5 or unheard[name] == 5  # so that it takes no half minute
+        unheard[name] += not fine
+        return "ok" if fine else chance.choice(troubles)
+
+    hooks = {**HOOKS, "time": 0.5, "concurrency": 64, "scale": 0.0003}
+    async with receiving(SECRET, fate) as receiver, behaving(tmp_path, webhooks=hooks) as stand:
         async with stand.plain() as client:
-            for number in range(15):
-                wish = {**WISH, "prompt": f"{canaries.PROMPT} {number}"}
-                answer = await client.post("/v1/images/generations", json=wish)
-                assert answer.status_code == 200, answer.text
-        counts = stand.simulator.vendor.webhooks.counts
-        await stand.until(lambda: counts["delivered"] == 15)
-        assert stand.purchases == 15
-        assert (counts["refused"] > 0) is (kind in {"forged", "stale"})
-        assert (hints(stand).count("duplicate") > 0) is (kind == "duplicate")
-        assert hints(stand).count("refused") == counts["refused"]
 
+            async def one(number: int) -> str:
+                body = {**WISH, "prompt": f"{CANARY} {number}", "webhook_url": receiver.url}
+                answer = await client.post("/v1/images/generations", json=body, headers=LATER)
+                assert answer.status_code == 202
+                job_id: str = answer.json()["id"]
+                return job_id
 
-async def test_forged_and_replayed_ones_buy_change_and_ask_nothing(tmp_path: Path) -> None:
-    async with behaving(tmp_path, upstream=SELDOM) as stand:
-        stand.vendor_fails({**SLOW, "kind": "stuck"})
-        async with stand.plain(timeout=5) as client:
-            asking = client.build_request("POST", "/v1/images/generations", json=WISH)
-            with contextlib.suppress(httpx.TimeoutException):
-                asking.extensions["timeout"] = dict.fromkeys(("read", "write", "pool"), 0.5)
-                await client.send(asking)
-            (job,) = stand.gateway.board.jobs()
-            (name,), ours = job.upstream_ids, job.tasks[0].entry.task_id
-            good = signed(event(name, ours=ours))
-            bad = [
-                signed(event(name), secret="another, which is as long"),
-                signed(event(name), late=400),
-                signed(event(name), late=-400),
-                {"content": good["content"]},
-                {**good, "content": good["content"].replace(b"SUCCESS", b"FAILURE")},
-                {"content": b""},
-            ]
-            for one in bad:
-                answer = await client.post(PATH, **one)
-                assert answer.status_code == 401
-                error = answer.json()["error"]
-                assert (error["type"], error["code"]) == (
-                    "invalid_request_error",
-                    "invalid_webhook_signature",
-                )
-            assert questions(stand) == []
-            for _ in range(5):
-                assert (await client.post(PATH, **good)).status_code == 204
-            assert (await client.post(PATH, **signed(event("tsk_img_another")))).status_code == 204
-            other = event("tsk_img_another", "evt_2")
-            assert (await client.post(PATH, **signed(other))).status_code == 204
-            test = {"id": "evt_3", "type": "endpoint.test", "data": {}}
-            assert (await client.post(PATH, **signed(test))).status_code == 204
-        await stand.until(lambda: questions(stand))
-        results = hints(stand)
-        assert results == [*["refused"] * 6, "used", *["duplicate"] * 5, "unknown", "ignored"]
-        assert questions(stand) == ["pending"]
-        assert stand.purchases == 1
-        assert stand.gateway.board.jobs() == (job,)
-
-
-async def test_an_answer_to_a_create_that_was_lost_is_looked_up_when_the_vendor_tells(
-    tmp_path: Path,
-) -> None:
-    """Its first look-ups find nothing, and the vendor tells before the next."""
-    async with telling(tmp_path, pace=10, settle_time=60) as stand:
-        stand.vendor_fails(
-            {"where": "create", "kind": "cut"},
-            {"where": "status", "kind": "task_not_found", "times": 3},
-            {"where": "webhook", "kind": "late", "seconds": 0.8},
+            jobs = await asyncio.gather(*(one(number) for number in range(100)))
+        await stand.until(lambda: len(told(stand, WebhookDelivered)) == 100, 60)
+        assert told(stand, WebhookGivenUp) == []
+        heard = receiver.delivered
+        assert {call.told["data"]["id"] for call in heard} == set(jobs)
+        assert len({call.headers["webhook-id"] for call in heard}) == 100
+        by_job = Counter(
+            (call.told["data"]["id"], call.headers["webhook-id"]) for call in receiver.calls
         )
-        answer = await make(stand)
-        assert answer.status_code == 200
-        assert len(stand.events(CreateLost)) == len(stand.events(Found)) == 1
-        assert questions(stand)[:4] == ["unknown", "unknown", "unknown", "done"]
-        assert hints(stand) == ["used"]
-        assert stand.purchases == 1
+        assert len(by_job) == 100  # every attempt for a job has the one name
+        fates = Counter(call.fate for call in receiver.calls)
+        assert min(fates[one] for one in ("broken", "cut", "slow", "redirect", "busy")) > 3
+        assert all(call.path == "/" for call in receiver.calls)  # no redirect was followed
+        assert receiver.forged == []
+        accepted = [
+            receiver.is_genuine(headers, body)
+            for call in heard
+            for headers, body in forgeries(call)
+        ]
+        assert (len(accepted), any(accepted)) == (4 * len(heard), False)
+        assert stand.purchases == 100
+        assert len(told(stand, WebhookFailed)) >= len(receiver.calls) - len(heard)
 
 
-async def test_tasks_of_a_process_before_are_noticed_so_too(tmp_path: Path) -> None:
-    """It is gone while its task is made; what the vendor tells the next one is taken for a hint."""
-    async with behaving(tmp_path, upstream=SELDOM) as stand:
-        stand.vendor_fails({**SLOW, "seconds": 1.5})
-        async with stand.plain(timeout=0.5) as client:
-            with contextlib.suppress(httpx.TimeoutException):
-                await client.post("/v1/images/generations", json=WISH)
-        (name,) = stand.gateway.board.jobs()[0].upstream_ids
-        await stand.gateway.stop()
-        facts: list[object] = []
-        settings = config(tmp_path, stand.vendor_url, {"upstream": SELDOM})
-        after = Gateway(settings, SystemClock(), facts.append)
-        await after.start()
-        try:
-            # It is asked about at once, and then not for twenty seconds.
-            await stand.until(lambda: any(isinstance(fact, Asked) for fact in facts))
-            await stand.until(lambda: stand.simulator.vendor.book.running() == 0)
-            transport = httpx.ASGITransport(after.clients)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                assert (await client.post(PATH, **signed(event(name)))).status_code == 204
-            await stand.until(lambda: not after.board.jobs())
-            answers = [fact.answer for fact in facts if isinstance(fact, Asked)]
-            assert answers == ["pending", "done"]
-        finally:
-            await after.stop()
-        assert stand.purchases == 1
+# ── where it may go ──
 
 
-async def test_without_a_secret_there_is_no_such_path(stand: Stand) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/told",
+        "http://example.com/told",
+        "https://10.0.0.7/",
+        "https://localhost/",
+        "ftp://example.com/",
+        "not a link",
+    ],
+)
+async def test_an_address_that_may_not_be_told_is_refused_before_anything_is_bought(
+    tmp_path: Path, url: str
+) -> None:
+    async with behaving(tmp_path, webhooks={"secret": SECRET}) as stand:
+        answer = await asked(stand, url)
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert (error["param"], error["code"]) == ("webhook_url", "invalid_value")
+        assert url not in error["message"]
+        assert stand.purchases == 0
+        assert await stand.gateway._store.unfinished() == ()
+
+
+async def test_without_a_secret_there_are_no_webhooks(tmp_path: Path) -> None:
+    async with behaving(tmp_path) as stand:
+        answer = await asked(stand, "https://hooks.example.com/")
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert error["param"] == "webhook_url"
+        assert "webhooks are not configured for this key" in error["message"]
+        assert stand.purchases == 0
+
+
+async def test_a_webhook_is_for_who_asks_later(stand: Stand, receiver: Receiver) -> None:
     async with stand.plain() as client:
-        for method in ("POST", "GET"):
-            answer = await client.request(method, PATH)
-            assert answer.status_code == 404
-            assert answer.json()["error"]["code"] == "unknown_url"
+        body = {**WISH, "webhook_url": receiver.url}
+        answer = await client.post("/v1/images/generations", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "webhook_url")
+    assert stand.purchases == 0
 
 
-async def test_what_is_no_webhook_is_answered_in_the_listener_s_manner(tmp_path: Path) -> None:
-    async with behaving(tmp_path, upstream=TAKING) as stand, stand.plain() as client:
-        wrong = await client.get(PATH)
-        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
-        assert wrong.json()["error"]["code"] == "method_not_supported"
-        large = await client.post(PATH, content=b"x" * 256_001)
-        assert (large.status_code, large.json()["error"]["code"]) == (413, "request_too_large")
-        good = await client.post(PATH, **signed(event("tsk_img_another")))
-        assert (good.status_code, good.content) == (204, b"")
-        assert good.headers["x-request-id"].startswith("req_")
-        assert hints(stand) == ["unknown"]
+async def test_a_name_that_leads_to_a_private_address_is_refused_when_connecting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    resolve = loop.getaddrinfo
+
+    async def lying(host: str, *rest: Any, **how: Any) -> Any:
+        return await resolve("127.0.0.1" if host == "hooks.example.com" else host, *rest, **how)
+
+    monkeypatch.setattr(loop, "getaddrinfo", lying)
+    async with behaving(tmp_path, webhooks={**HOOKS, "hosts": [], "scale": 0.00001}) as stand:
+        answer = await asked(stand, "https://hooks.example.com" + canaries.WEBHOOK_PATH)
+        assert answer.status_code == 202
+        await stand.until(lambda: told(stand, WebhookGivenUp), 20)
+        (given_up,) = told(stand, WebhookGivenUp)
+        why = "refused: its host resolves to an address that is not public"
+        assert (given_up.reason, given_up.attempts) == (why, 10)
+        assert {one.reason for one in told(stand, WebhookFailed)} == {why}
+        assert given_up.host == "hooks.example.com"
+    assert OUTPUTS is not None  # the lines of all this are searched for the address's path
 
 
-async def test_who_keeps_sending_forgeries_is_put_off_and_its_keys_are_not(tmp_path: Path) -> None:
-    section = {"failed_auth_per_minute": 5}
-    async with behaving(tmp_path, upstream=TAKING, server=section) as stand:
-        async with stand.plain() as client:
-            statuses = [(await client.post(PATH, content=b"x")).status_code for _ in range(8)]
-            assert statuses == [401] * 5 + [429] * 3
-            put_off = await client.post(PATH, **signed(event("tsk_img_another")))
-            assert put_off.status_code == 429
-            assert put_off.headers["retry-after"]
-            assert (await client.get("/v1/models")).status_code == 200
-            assert (
-                await client.get("/v1/models", headers={"authorization": "x"})
-            ).status_code == 401
-        assert hints(stand) == ["refused"] * 5
+# ── over a restart ──
+
+
+async def test_the_next_process_tells_what_this_one_could_not(tmp_path: Path) -> None:
+    fates = ["broken"] * 3
+    async with receiving(SECRET, lambda _: fates.pop() if fates else "ok") as receiver:
+        slow = {**HOOKS, "scale": 0.1}
+        async with behaving(tmp_path, webhooks=slow) as stand:
+            answer = await asked(stand, receiver.url)
+            await stand.until(lambda: told(stand, WebhookFailed))
+        fates.clear()
+        async with behaving(tmp_path, webhooks=slow) as stand:
+            await stand.until(lambda: told(stand, WebhookDelivered))
+        first, *_, last = receiver.calls
+        assert first.headers["webhook-id"] == last.headers["webhook-id"]
+        assert last.told["data"]["id"] == answer.json()["id"]
+        assert receiver.forged == []

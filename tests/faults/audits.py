@@ -13,6 +13,7 @@ from gateway.jobs.board import Job
 from gateway.jobs.reception import Visit
 from gateway.jobs.rows import pictures_of
 from gateway.state.base import JobRow
+from tests.faults.later import is_promised, reconcile_promises
 from tests.faults.lives import Asking, Auditor, Process
 from tests.faults.notebook import Notebook
 from tests.faults.vendors import Vendor
@@ -61,7 +62,8 @@ class Rules(Auditor):
         """Why a wish had to get its earlier job; nothing where it need not."""
         board = process.house.board
         attended = board.visits(job_id) or job_id in process.attended[asyncio.current_task()]
-        if not self._sold_or_flying(job_id) or (asking.anonymous and attended):
+        elsewhere = is_promised(process, job_id)
+        if not self._sold_or_flying(job_id) or (asking.anonymous and (attended or elsewhere)):
             return ""
         if board.live(job_id) is not None:
             return "is still being worked on"
@@ -100,6 +102,8 @@ class Rules(Auditor):
         # When it was entered nobody else had; meanwhile somebody may have come after it.
         if visit.how == "orphan" and key is not None:
             self._notebook.breach(f"{asking.who} was given {name}, which is no orphan")
+        if visit.how == "orphan" and isinstance(job, JobRow) and job.promised_at is not None:
+            self._notebook.breach(f"{asking.who} was given {name}, which was promised")
 
     def refused(self, asking: Asking, error: GatewayError, job_id: str | None) -> None:
         """An error is told."""
@@ -164,6 +168,7 @@ async def reconcile(process: Process) -> None:
             notebook.breach(f"{notebook.name(task_id)} is {state}, and was never sold")
     for row in await world.disk.kept.unfinished():
         notebook.breach(f"{notebook.name(row.job_id)} has not ended in the ledger")
+    await reconcile_promises(process)
 
 
 def _reconcile_sale(process: Process, task_id: str, row: JobRow) -> None:

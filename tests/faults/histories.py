@@ -171,7 +171,9 @@ class History:
                 for row in lost
                 for task in row.tasks
             )
-            if not sold and not len(process.house.board) and not process.ledger._backlog:
+            told = not (await self.disk.kept.figures()).hooks
+            quiet = not len(process.house.board) and not process.ledger._backlog
+            if not sold and quiet and told:
                 return
             await self.clock.sleep(30.0 if len(process.house.board) else 300.0)
         if len(process.house.board):

@@ -31,6 +31,7 @@ from gateway.state.base import (
     Standing,
     Unclaimed,
 )
+from gateway.state.hooks import DueHooks, HookRow
 from gateway.state.memory import MemoryStore
 from gateway.state.trouble import unavailable
 from tests.faults.notebook import Moment, Notebook
@@ -158,6 +159,16 @@ class Ledger:
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:
         links = dict(links)
         await self._write(lambda: _at_once(self._disk.kept.add_links(job_id, links)))
+
+    async def add_hook(self, hook: HookRow, at: float) -> None:
+        await self._write(lambda: _at_once(self._disk.kept.add_hook(hook, at)), step=True)
+
+    async def hook_tried(self, hook: HookRow) -> None:
+        await self._write(lambda: _at_once(self._disk.kept.hook_tried(hook)))
+
+    async def due_hooks(self, now: float, most: int) -> DueHooks:
+        await self._reading()
+        return await self._disk.kept.due_hooks(now, most)
 
     async def fetched(self, token: str, at: float) -> None:
         await self._write(lambda: _at_once(self._disk.kept.fetched(token, at)))

@@ -31,6 +31,7 @@ from gateway.notices import (
 )
 from gateway.translate.model import Plan
 from tests.clocks import VirtualClock, VirtualLoop
+from tests.faults import later
 from tests.faults.ledgers import Disk, Ledger
 from tests.faults.notebook import Notebook
 from tests.faults.vendors import OUTSIDE, Fetcher, Vendor, Wire
@@ -54,11 +55,12 @@ class Doom:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller gets: what each file holds, or an error."""
+    """What a caller gets: what each file holds, or an error, or that it is to ask ``later``."""
 
     pictures: tuple[str, ...] = ()
     error: GatewayError | None = None
     job_id: str | None = None
+    later: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +79,8 @@ class Asking:
     answer: asyncio.Future[Answer]
     gone: asyncio.Future[None]
     jobs: list[str]
+    later: bool = False
+    url: str | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -112,6 +116,8 @@ class World:
     mischief: "Callable[[Process], None] | None" = None
     on_unknown: str = "fail"
     crashed: "list[Process]" = field(default_factory=list)
+    heard: dict[tuple[str, str], str] = field(default_factory=dict)
+    hooked: set[tuple[str, str]] = field(default_factory=set)
 
 
 class Process:
@@ -190,7 +196,8 @@ class Process:
         before = cast("House", remains)
         house = House(world.folder, follow=150.0, before=before, on_unknown=world.on_unknown)
         house.runner._line.collector._fetcher = Fetcher(world.vendor, self)
-        house.journal._observers = (house.ages, self._observe)
+        self.hooks = later.hooks_of(self, house.memory)
+        house.journal._observers = (house.ages, self.hooks.observe, self._observe)
         record = self.ledger.record
 
         async def watched(event: object, *rest: object) -> None:
@@ -226,6 +233,7 @@ class Process:
             for work in (
                 house.poller.run(),
                 house.shelf.keep_swept(60.0),
+                self.hooks.run(),
                 Housekeeping(memory, house.look, 30 * 86_400.0).run(),
             )
         ]
@@ -234,6 +242,7 @@ class Process:
         self.ledger.serving = True
         self.ready.set_result(None)
         await self._stopping.wait()
+        self.hooks.close()
         await house.runner.stop()
         if self._serving:
             await asyncio.wait(set(self._serving), timeout=5.0)
@@ -242,6 +251,7 @@ class Process:
         await asyncio.gather(*self._serving, return_exceptions=True)
         await house.runner.abort()
         await house.queue.close()
+        await self.hooks.finish()
         for one in loops:
             if one.done():
                 notebook.breach(f"a loop has ended: {one!r}")
@@ -301,6 +311,13 @@ class Process:
                 self.world.auditor.begun(self, asking, visit.job_id)
             else:
                 self.world.auditor.joined(self, asking, visit)
+            if asking.later:
+                if await later.promise(self, asking, visit):
+                    self._reply(asking, Answer(job_id=visit.job_id, later=True))
+                    if asking.url is not None:
+                        self.world.hooked.add((visit.job_id, asking.url))
+                    await house.promises.keep(visit)
+                return
             outcome = await visit.wait(wish, asking.gone)
             if outcome.error is not None:
                 raise outcome.error
@@ -332,6 +349,7 @@ class Process:
 
     def _observe(self, fact: object) -> None:
         notebook = self.world.notebook
+        later.watch(self, fact)
         match fact:
             case JobCrashed() | ChoreFailed() if not isinstance(fact.error, OSError):
                 notebook.breach(f"{type(fact).__name__}: {fact.error!r}")

@@ -6,20 +6,27 @@ from functools import cache
 from random import Random
 from typing import Protocol
 
+from gateway.errors import GatewayError
 from gateway.jobs.deadlines import callers_deadline
 from gateway.openai.responses import render_error
 from gateway.translate.model import Picture, Plan
 from tests.clocks import VirtualClock
+from tests.faults.later import ask
 from tests.faults.lives import Answer, Asking, Process, Reset
 from tests.faults.notebook import Notebook
 from tests.jobs.plans import a_plan
 
 _OWN = 100.0
+_LATER = 0.3
+_LOOKS = 600
 
 
 @dataclass
 class Aim:
-    """A wish, and how its user goes about it. ``jobs`` are those begun for it, in order."""
+    """A wish, and how its user goes about it. ``jobs`` are those begun for it, in order.
+
+    Who asks ``later`` gets a promise, and may want to be ``told`` by a webhook.
+    """
 
     who: str
     key_name: str
@@ -35,6 +42,8 @@ class Aim:
     start: float
     hangs_up: float
     patient: bool
+    later: bool = False
+    told: bool = False
     jobs: list[str] = field(default_factory=list)
     ended: str = ""
 
@@ -62,6 +71,8 @@ class Aim:
             start=chance.uniform(0.0, 120.0),
             hangs_up=chance.choice((0.0, 0.1, 0.5)),
             patient=patient,
+            later=chance.random() < _LATER,
+            told=chance.random() < 0.5,
         )
 
 
@@ -113,6 +124,8 @@ class User:
                 if said == "left":
                     return said if not aim.patient else "hung up"
                 pause: float | None = None
+            elif said.later:
+                return await self._ask_later(said.job_id or "")
             elif said.error is None:
                 return "pictures"
             else:
@@ -123,6 +136,27 @@ class User:
                 backoff = min(0.5 * 2**attempt, 8.0) * self._chance.uniform(0.75, 1.0)
                 await self._town.clock.sleep(backoff if pause is None else pause)
         return "retries used up"
+
+    async def _ask_later(self, job_id: str) -> str:
+        """Ask at the door until there are pictures or an error; who is impatient may not come."""
+        aim, clock, chance = self._aim, self._town.clock, self._chance
+        if not aim.patient and chance.random() < 0.3:
+            return "left"
+        for _ in range(_LOOKS):
+            await clock.sleep(chance.choice((1.0, 5.0, 30.0)))
+            try:
+                process = await self._town.connect()
+            except Reset:
+                continue
+            said = await ask(process, self._asking(0), job_id, chance.choice((5.0, 30.0)))
+            if isinstance(said, GatewayError):
+                name, what = self._town.notebook.name(job_id), type(said).__name__
+                self._town.notebook.note(f"{aim.who} is shown that {name} failed: {what}")
+                return "final" if said.bought is not None else "refused"
+            if said is not None:
+                return "pictures"
+        self._town.notebook.breach(f"{aim.who} was promised what never ends")
+        return "never"
 
     def _may_retry(self, said: Answer) -> tuple[bool, float | None]:
         """As SDKs read an error's status and headers."""
@@ -178,7 +212,7 @@ class User:
             tasks = tuple(replace(task, references=(picture,)) for task in plan.tasks)
             plan = replace(plan, tasks=tasks)
         headers = {"x-stainless-read-timeout": str(aim.timeout)} if aim.declares else {}
-        callers = callers_deadline(headers)
+        callers = None if aim.later else callers_deadline(headers)
         return Asking(
             who=aim.who,
             plan=plan,
@@ -192,4 +226,6 @@ class User:
             answer=loop.create_future(),
             gone=loop.create_future(),
             jobs=aim.jobs,
+            later=aim.later,
+            url=f"https://{aim.who}" if aim.later and aim.told else None,
         )

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.events import CreateSent, JobEnded
+from gateway.jobs.hooks import _Answer
 from gateway.jobs.joins import Anew
 from gateway.jobs.journal import Entry
 from gateway.state.base import JobRow
@@ -143,6 +145,40 @@ def never_looks_twice(process: Process) -> None:
     process.house.look.look = look  # type: ignore[method-assign]
 
 
+def takes_what_was_promised(process: Process) -> None:
+    """Joins for which what is kept for somebody who asks later is nobody's."""
+    is_orphan = process.house.joins._is_orphan
+
+    def careless(row: JobRow) -> bool:
+        return is_orphan(replace(row, promised_at=None))
+
+    process.house.joins._is_orphan = careless  # type: ignore[method-assign]
+
+
+def waits_for_nobody_elsewhere(process: Process) -> None:
+    """A board on which whoever was told to ask later does not stay."""
+    process.house.board.stay = lambda _: None  # type: ignore[method-assign, assignment]
+
+
+def keeps_no_promise_over_a_restart(process: Process) -> None:
+    """A recovery for which everybody is gone."""
+    process.house.recovery._hindrance = lambda *_: "gone"  # type: ignore[method-assign]
+
+
+def tells_nobody(process: Process) -> None:
+    """A sender that takes what it was not told to send for delivered."""
+
+    async def attempt(_: object) -> _Answer:
+        return _Answer("HTTP 200", delivered=True)
+
+    process.hooks._attempt = attempt  # type: ignore[method-assign, assignment]
+
+
+def tells_once(process: Process) -> None:
+    """A sender that gives up at the first failure."""
+    process.hooks._pause = lambda *_: None  # type: ignore[method-assign]
+
+
 def denies_purchases(process: Process) -> None:
     """Errors that do not say what was bought."""
     begin = process.house.runner._set_going
@@ -211,6 +247,11 @@ PLANTED = [
     (ends_what_has_not_ended, "the ledger says it is"),
     (buys_for_who_has_left, "though its caller has left"),
     (never_looks_twice, "is held for lost"),
+    (takes_what_was_promised, "which was promised"),
+    (waits_for_nobody_elsewhere, "was dropped though it was promised"),
+    (keeps_no_promise_over_a_restart, "was dropped though it was promised"),
+    (tells_nobody, "heard None"),
+    (tells_once, "heard None"),
     (denies_purchases, "is not told that"),
     (forgets_that_an_answer_was_lost, "the ledger says it is dropped"),
     (leaves_a_fault_unheard, "never retrieved"),

@@ -99,6 +99,11 @@ class Callers:
             "POST", "/v1/images/generations", key, json={**body, **more}, headers=headers
         )
 
+    async def later(self, prompt: str, path: str) -> None:
+        """Ask for a picture, and to be told when it is there."""
+        url = f"http://127.0.0.1:{self._stand.ports['told']}/{path}"
+        await self.make(prompt, headers={"prefer": "respond-async"}, webhook_url=url)
+
     async def edit(self, prompt: str, path: str = "edits", *, mask: bool = False) -> None:
         """Ask for a picture to be changed."""
         files = {"image": ("a.png", drawn_png(), "image/png")}
@@ -159,8 +164,26 @@ class Callers:
         self.jobs += answer.headers.get("x-gateway-task", "").split(", ")
 
 
+async def _receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A receiver of webhooks that hears, is gone, out of order, or says nothing, by the path."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        head = (await reader.readuntil(b"\r\n\r\n")).split(b" ")
+        if head[1] == b"/silent":
+            await reader.read()  # until whoever told has left
+        status = {b"/hears": b"204 Heard", b"/gone": b"410 Gone"}.get(head[1], b"500 No")
+        writer.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+    writer.close()
+
+
 async def play(stand: Stand) -> None:
-    """All of it; the gateway is killed and started again once."""
+    """All of it, with somebody there who is told of what was asked for later."""
+    async with await asyncio.start_server(_receive, "127.0.0.1", stand.ports["told"]):
+        await _play(stand)
+
+
+async def _play(stand: Stand) -> None:
+    """The gateway is killed and started again once."""
     await _told_of_trouble(stand)
     callers = Callers(stand)
     # It takes longest to give up what the vendor never saw.
@@ -205,6 +228,7 @@ async def _everyday(callers: Callers) -> None:
         callers.make("large", size="2048x1536", quality="high", **url),
         callers.make("a draft", model="draft", quality="medium", key=SPARING),
         callers.make("for one a day", key=DAILY),
+        *(callers.later(f"asked for {path}", path) for path in ("hears", "gone", "broken")),
         callers.edit("changed"),
         callers.edit("changed under a mask", mask=True),
         callers.edit("", path="variations"),
@@ -289,7 +313,8 @@ async def _configuration(stand: Stand) -> None:
 
 
 async def _restart(stand: Stand, callers: Callers) -> None:
-    """It is killed with tasks under way, and takes them up again."""
+    """It is killed with tasks under way and a caller to be told, and takes them up again."""
+    await callers.later("told over the end", "silent")
     left = asyncio.gather(
         callers.make("STUCK for good"),
         callers.make("TAKESTIME over the end"),

@@ -24,6 +24,7 @@ from tests.grafana.alarms import files
 PATIENCE = 30.0
 CLOCK = SystemClock()
 WEBHOOK_SECRET = "told to both sides, and to nobody else".replace(" ", "-")
+SIGNING = "whsec_" + "c2lnbnMgd2ViaG9va3MgaGVyZSBhbG9uZQ=="
 STUDIO, SPARING, DAILY = (f"sk-igw-test-{name}" for name in ("studio", "sparing", "daily"))
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ class Stand:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in ("clients", "busy", "idle", "vendor")}
+        self.ports = {name: free_port() for name in ("clients", "busy", "idle", "vendor", "told")}
         self.config = _config(folder, "busy", self.ports)
         self.write_config()
         idle = _config(folder, "idle", self.ports)
@@ -199,6 +200,7 @@ def _config(folder: Path, name: str, ports: Mapping[str, int]) -> Json:
             {"name": "sparing", "key": SPARING, "limits": {"requests_per_minute": 6}},
             {"name": "daily", "key": DAILY, "limits": budgets},
         ],
+        "webhooks": {"secret": SIGNING, "hosts": ["127.0.0.1"], "scale": 0.01},
         "queue": {"requests": 16, "time": "1500ms"},
         "drain": {"delay": "3s"},
         "images": {"folder": str(folder / name), "lifetime": 5, "result": "2MB", "shelf": "1GB"},

@@ -23,6 +23,7 @@ from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
 from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
+from gateway.jobs.promises import Promises
 from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.recovery import Recovery, SecondLook
@@ -203,6 +204,8 @@ class House:
         given = Given(self.clock, images.lifetime)
         self.joins = Joins(self.board, self.store, self.shelf, self.ages, given, JoinsSection())
         self.reception = Reception(memory, self.runner, self.joins, self.look, self.queue)
+        self.promises = Promises(memory, self.poller.experience)
+        self.memory = memory
         self.released = 0
         self.buried = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None

@@ -111,6 +111,7 @@ class Case:
             admission=nothing,
             reading=nothing,
             reception=self._reception(),
+            promises=nothing,
             shelf=self.shelf,
             base_urls=BaseUrls(None, ()),
             deadlines=nothing,

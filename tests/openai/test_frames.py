@@ -117,5 +117,5 @@ def test_a_failure_without_a_code_of_its_own_has_its_kinds() -> None:
     }
 
 
-def test_a_comment_is_a_line_that_begins_with_a_colon() -> None:
-    assert comment("ping") == b": ping\n\n"
+def test_a_comment_is_a_line_that_begins_with_a_colon_and_ends_no_event() -> None:
+    assert comment("ping") == b": ping\n"

@@ -18,9 +18,8 @@ from tests.openai.test_frames import events
 
 
 def without_comments(body: bytes) -> str:
-    return "".join(
-        f"{block}\n\n" for block in body.decode().split("\n\n") if block and block[0] != ":"
-    )
+    lines = body.decode().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(":"))
 
 
 def comments(body: bytes) -> list[str]:
@@ -44,10 +43,10 @@ async def test_the_first_byte_comes_at_once_and_a_comment_every_ten_seconds(
         "cache-control": "no-cache",
         "x-accel-buffering": "no",
     }
-    assert wire.body == f": job {JOB}\n\n".encode()
+    assert wire.body == f": job {JOB}\n".encode()
     await case.clock.advance(35)
     assert [at - begun for at in wire.times] == [0, 10, 20, 30]
-    assert wire.body.endswith(b": ping\n\n: ping\n\n: ping\n\n")
+    assert wire.body.endswith(b": ping\n: ping\n: ping\n")
     assert case.facts.waiting == "download"  # what its job waits for, and not its reader
     await case.make(100)
     await case.clock.until(task.done)
@@ -85,7 +84,7 @@ async def test_a_reader_that_takes_nothing_is_sent_nothing_more(tmp_path: Path) 
     await case.clock.advance(5)
     case.wire.takes.clear()
     await case.clock.advance(100)
-    assert case.wire.body == f": job {JOB}\n\n".encode()
+    assert case.wire.body == f": job {JOB}\n".encode()
     case.wire.takes.set()
     await case.clock.advance(1)
     assert comments(case.wire.body) == [f"job {JOB}", "ping"]

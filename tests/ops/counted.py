@@ -44,6 +44,9 @@ from gateway.notices import (
     PurchaseUnclaimed,
     TaskUnqueued,
     TurnTaken,
+    WebhookDelivered,
+    WebhookFailed,
+    WebhookGivenUp,
 )
 from tests.ops.scraped import ABOUT, ENDED, ended
 
@@ -58,9 +61,16 @@ class Moment(TypedDict):
     at: float
 
 
+class Hook(TypedDict):
+    job_id: str
+    key_name: str
+    host: str
+
+
 WHO = Task(job_id="job_1", task_id="task_1")
 AT = Stamp(**WHO, at=1_000.0)
 JOB = Moment(job_id="job_1", at=1_000.0)
+HOOK = Hook(job_id="job_1", key_name="studio", host="hooks.example.com")
 
 
 def step(event: TaskEvent, **more: int) -> Stepped:
@@ -358,6 +368,18 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     "unusable": (
         PictureRejected(**WHO, reason="broken"),
         {"image_rejected_total{reason=broken}": 1},
+    ),
+    "told": (
+        WebhookDelivered(**HOOK, attempt=1, seconds=0.1),
+        {"webhooks_total{outcome=delivered}": 1},
+    ),
+    "not told": (
+        WebhookFailed(**HOOK, attempt=1, reason="HTTP 500", again_in=5.0),
+        {"webhooks_total{outcome=failed}": 1},
+    ),
+    "never told": (
+        WebhookGivenUp(**HOOK, attempts=10, reason="HTTP 500"),
+        {"webhooks_total{outcome=given_up}": 1},
     ),
     "nothing to count": (BreakerClosed(), {}),
     "the end of a job": (JobEnded(**JOB), {}),

@@ -26,6 +26,7 @@ BROAD: Mapping[str, str] = {
     "gateway.images.readers:border": "on hostile bytes Pillow raises nearly anything",
     "gateway.ops.watchers:Watchers.__call__": "a watcher's fault must never cost a request",
     "gateway.overview:Overview.refresh": "what cannot be counted must end nothing",
+    "gateway.jobs.hooks:Hooks._attempt": "a fault in one telling must neither end nor repeat it",
     "gateway.jobs.housekeeping:Housekeeping._do": "one chore's fault must not end the others",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
@@ -37,7 +38,7 @@ BROAD: Mapping[str, str] = {
     "gateway.state.commit:Committer._apply": "one entry's fault leaves the rest of its batch",
     "gateway.state.writer:Writer._take": "whoever waits for the ledger is told, whatever happened",
     "gateway.web.clients:Outgoing.create": "whatever was raised, the vendor may have got it",
-    "gateway.web.clients:_interruptions": "both engines let errors through that nobody documents",
+    "gateway.web.clients:interruptions": "both engines let errors through that nobody documents",
 }
 
 

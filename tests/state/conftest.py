@@ -8,7 +8,9 @@ from gateway import failpoints
 from gateway.state.sqlite import SqliteStore
 from tests.state.rows import QUICK, Ledger
 
-pytest.register_assert_rewrite("tests.state.contract", "tests.state.accounting")
+pytest.register_assert_rewrite(
+    "tests.state.contract", "tests.state.accounting", "tests.state.telling"
+)
 
 
 @pytest.fixture

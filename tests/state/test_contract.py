@@ -8,6 +8,7 @@ from tests.clocks import FakeClock
 from tests.state.accounting import AccountingContract
 from tests.state.contract import StoreContract
 from tests.state.rows import Ledger
+from tests.state.telling import TellingContract
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -23,4 +24,8 @@ class TestEveryStore(StoreContract):
 
 
 class TestEveryStoreCounts(AccountingContract):
+    pass
+
+
+class TestEveryStoreTells(TellingContract):
     pass

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.upstream.base import NotGenuine, Webhook
-from gateway.upstream.webhooks import SKEW, Webhooks
+from gateway.upstream.webhooks import SKEW, WebhookReader
 from tests.clocks import FakeClock
 
 RECORDED = [
@@ -43,7 +43,7 @@ def made(
     return headers, body
 
 
-def refusal(reader: Webhooks, headers: Mapping[str, str], body: bytes) -> str:
+def refusal(reader: WebhookReader, headers: Mapping[str, str], body: bytes) -> str:
     with pytest.raises(NotGenuine) as refused:
         reader.read(headers, body)
     return refused.value.reason
@@ -52,7 +52,7 @@ def refusal(reader: Webhooks, headers: Mapping[str, str], body: bytes) -> str:
 @pytest.mark.parametrize("one", RECORDED, ids=lambda one: str(one["name"]))
 def test_every_recorded_webhook_means_what_it_says(one: dict[str, Any]) -> None:
     clock, expect = FakeClock(epoch=one["received_at"]), one["expect"]
-    reader, body = Webhooks(one["secret"], clock), one["text"].encode()
+    reader, body = WebhookReader(one["secret"], clock), one["text"].encode()
     if expect["outcome"] == "refused":
         assert refusal(reader, one["headers"], body) == expect["reason"]
         return
@@ -87,7 +87,7 @@ def test_whatever_is_changed_makes_it_a_forgery(place: str, data: st.DataObject)
             st.sampled_from("0123456789abcdef").filter(lambda d: d != digits[at])
         )
         headers["x-toapis-webhook-signature"] = digits[:at] + other_digit + digits[at + 1 :]
-    reader = Webhooks(SECRET + "x" if place == "secret" else SECRET, clock)
+    reader = WebhookReader(SECRET + "x" if place == "secret" else SECRET, clock)
     assert refusal(reader, headers, body) == "forged"
 
 
@@ -121,7 +121,7 @@ def test_what_bears_no_signature_of_the_known_form_is_unsigned(
     headers = {key: one for key, one in headers.items() if key != name}
     if value is not None:
         headers[name] = value
-    assert refusal(Webhooks(SECRET, clock), headers, body) == "unsigned"
+    assert refusal(WebhookReader(SECRET, clock), headers, body) == "unsigned"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_one_right_signature_of_several_is_enough_wherever_it_stands(written: st
     headers, body = made(clock)
     right = headers["x-toapis-webhook-signature"]
     headers["x-toapis-webhook-signature"] = written.format(right)
-    assert Webhooks(SECRET, clock).read(headers, body).names == ("tsk_1", "task_1")
+    assert WebhookReader(SECRET, clock).read(headers, body).names == ("tsk_1", "task_1")
 
 
 def test_digits_may_be_written_large() -> None:
@@ -141,7 +141,7 @@ def test_digits_may_be_written_large() -> None:
     headers, body = made(clock)
     right = headers["x-toapis-webhook-signature"].removeprefix("v1=")
     headers["x-toapis-webhook-signature"] = f"v1={right.upper()}"
-    assert Webhooks(SECRET, clock).read(headers, body).names
+    assert WebhookReader(SECRET, clock).read(headers, body).names
 
 
 def test_so_many_signatures_are_looked_at_and_no_more() -> None:
@@ -149,21 +149,21 @@ def test_so_many_signatures_are_looked_at_and_no_more() -> None:
     headers, body = made(clock)
     right = headers["x-toapis-webhook-signature"]
     headers["x-toapis-webhook-signature"] = "v1=00," * 7 + right
-    assert Webhooks(SECRET, clock).read(headers, body).names
+    assert WebhookReader(SECRET, clock).read(headers, body).names
     headers["x-toapis-webhook-signature"] = "v1=00," * 8 + right
-    assert refusal(Webhooks(SECRET, clock), headers, body) == "forged"
+    assert refusal(WebhookReader(SECRET, clock), headers, body) == "forged"
 
 
 @pytest.mark.parametrize("late", [SKEW + 1, -SKEW - 2])
 async def test_what_was_signed_too_long_ago_or_in_the_future_is_stale(late: float) -> None:
     clock = FakeClock()
-    assert refusal(Webhooks(SECRET, clock), *made(clock, late=late)) == "stale"
+    assert refusal(WebhookReader(SECRET, clock), *made(clock, late=late)) == "stale"
 
 
 @pytest.mark.parametrize("late", [SKEW - 1, 1 - SKEW])
 async def test_five_minutes_are_allowed_either_way(late: float) -> None:
     clock = FakeClock()
-    assert Webhooks(SECRET, clock).read(*made(clock, late=late)).names
+    assert WebhookReader(SECRET, clock).read(*made(clock, late=late)).names
 
 
 def test_a_timestamp_may_be_in_milliseconds() -> None:
@@ -177,7 +177,7 @@ def test_a_timestamp_may_be_in_milliseconds() -> None:
             "x-toapis-webhook-timestamp": timestamp,
             "x-toapis-webhook-signature": f"v1={right}",
         }
-        reader = Webhooks(SECRET, clock)
+        reader = WebhookReader(SECRET, clock)
         if fresh:
             assert reader.read(headers, body).names
         else:
@@ -186,7 +186,7 @@ def test_a_timestamp_may_be_in_milliseconds() -> None:
 
 async def test_an_event_is_new_once_also_where_it_is_signed_anew() -> None:
     clock = FakeClock()
-    reader = Webhooks(SECRET, clock)
+    reader = WebhookReader(SECRET, clock)
     assert not reader.read(*made(clock)).repeated
     assert reader.read(*made(clock)).repeated
     await clock.advance(86_400)
@@ -198,7 +198,7 @@ async def test_an_event_is_new_once_also_where_it_is_signed_anew() -> None:
 
 async def test_without_an_id_of_its_own_an_event_is_known_by_that_of_its_headers() -> None:
     clock = FakeClock()
-    reader = Webhooks(SECRET, clock)
+    reader = WebhookReader(SECRET, clock)
     nameless = {"type": "generation.completed", "data": {"task_id": "tsk_1"}}
     assert not reader.read(*made(clock, nameless)).repeated
     assert reader.read(*made(clock, nameless)).repeated
@@ -207,7 +207,7 @@ async def test_without_an_id_of_its_own_an_event_is_known_by_that_of_its_headers
 
 async def test_what_was_refused_is_new_when_it_comes_as_it_should() -> None:
     clock = FakeClock()
-    reader = Webhooks(SECRET, clock)
+    reader = WebhookReader(SECRET, clock)
     assert refusal(reader, *made(clock, secret="another")) == "forged"
     assert refusal(reader, *made(clock, late=400)) == "stale"
     assert not reader.read(*made(clock)).repeated
@@ -215,13 +215,13 @@ async def test_what_was_refused_is_new_when_it_comes_as_it_should() -> None:
 
 async def test_events_are_forgotten_after_two_days_and_beyond_ten_thousand() -> None:
     clock = FakeClock()
-    reader = Webhooks(SECRET, clock)
+    reader = WebhookReader(SECRET, clock)
     reader.read(*made(clock))
     await clock.advance(172_801)
     assert not reader.read(*made(clock)).repeated
     for number in range(10_100):
         reader.read(*made(clock, {**EVENT, "id": f"evt_{number}_"}))
-    assert repr(reader) == "<Webhooks seen=10000>"
+    assert repr(reader) == "<WebhookReader seen=10000>"
     assert not reader.read(*made(clock)).repeated
 
 
@@ -257,11 +257,11 @@ def test_a_shape_that_is_not_known_names_no_task_and_does_no_harm(
     event: Any, names: tuple[str, ...], word: str
 ) -> None:
     clock = FakeClock()
-    webhook = Webhooks(SECRET, clock).read(*made(clock, event))
+    webhook = WebhookReader(SECRET, clock).read(*made(clock, event))
     assert (webhook.names, webhook.word) == (names, word)
 
 
 @given(st.binary(max_size=300))
 def test_no_signed_body_makes_it_stumble(body: bytes) -> None:
     clock = FakeClock()
-    Webhooks(SECRET, clock).read(*made(clock, body))
+    WebhookReader(SECRET, clock).read(*made(clock, body))

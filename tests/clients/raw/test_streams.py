@@ -1,8 +1,9 @@
 """Streams as the libraries read them that are on neither package index.
 
 openai-php reads line by line: after ``event:`` it takes the next line for the data, and a type that
-it does not know is an error to it. openai-go gathers the lines of an event until a blank one, holds
-32 MB of a line at most, and looks for ``error`` in the data before all else.
+it does not know is an error to it. openai-go gathers the lines of an event until a blank one, which
+its older versions take for an event whatever came before it; it holds 32 MB of a line at most, and
+looks for ``error`` in the data before all else.
 """
 
 import json
@@ -77,6 +78,13 @@ def gos(body: bytes) -> Iterator[dict[str, Any]]:
     assert not data, "an event that no blank line ends is lost"
 
 
+def older_gos(body: bytes) -> Iterator[dict[str, Any]]:
+    """Each blank line ends an event, also one without data, which no decoder of JSON reads."""
+    for event in body.removesuffix(b"\n\n").split(b"\n\n"):
+        data = [line for line in event.split(b"\n") if line.startswith(b"data:")]
+        yield _gos_event(b"\n".join(line.removeprefix(b"data:") for line in data))
+
+
 def _gos_event(data: bytes) -> dict[str, Any]:
     event = json.loads(data)
     if "error" in event:
@@ -95,10 +103,11 @@ class Streaming:
 
 
 READERS = [
-    pytest.param(reader, id=reader.client.id)
+    pytest.param(reader, id=f"{reader.client.id}-{reader.events.__name__}")
     for reader in (
         Streaming(php.PHP, phps),
         Streaming(go.OFFICIAL, gos),
+        Streaming(go.OFFICIAL, older_gos),
         Streaming(ruby.OFFICIAL, gos),
         Streaming(java.JAVA, gos),
         Streaming(dotnet.DOTNET, gos),
