@@ -10,6 +10,8 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
+_OTHER_ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,63})://[A-Za-z0-9._-]{1,255}")
+_PORTS = {"http": 80, "https": 443}
 _UNFIT = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -50,13 +52,22 @@ def _split(value: str) -> SplitResult:
 
 
 def web_origin(value: str) -> str:
-    """Check an origin as browsers send it, ``https://host`` or with a port; ``*`` is any."""
+    """Check an origin as browsers send it, ``https://host`` or with a port; ``*`` is any.
+
+    Programs that are built of pages have schemes of their own: ``app://name``.
+    """
     if value == "*":
         return value
+    if value == "null":
+        raise ValueError("must not be null, which any page can be; '*' admits those as well")
+    other = _OTHER_ORIGIN.fullmatch(value)
+    if other is not None and other["scheme"].lower() not in _PORTS:
+        return value.lower()
     parts = _split(value)
     if parts.path.strip("/"):
         raise ValueError("must be an origin: a scheme and a host, without a path")
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    usual = f":{_PORTS[parts.scheme]}"  # which browsers leave out
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}".lower()
 
 
 def base_url(value: str) -> str:

@@ -69,12 +69,14 @@ TABLE: Mapping[State, Mapping[type[TaskEvent], State]] = {
 
 # The same, where the answer to a create of the task was lost before: it is perhaps bought. Giving
 # it up leads to LOST, where it is looked for, and an answer that refuses a later create is about
-# that one alone.
+# that one alone. The next process looks for it once more before it creates it again.
 AFTER_A_LOSS: Mapping[State, Mapping[type[TaskEvent], State]] = {
     **TABLE,
     State.INTENT: {
         CreateSent: State.CREATING,
+        Found: State.RUNNING,
         NotFound: State.LOST,
+        RecreateAllowed: State.INTENT,
     },
     State.CREATING: {
         **TABLE[State.CREATING],

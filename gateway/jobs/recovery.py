@@ -2,8 +2,8 @@
 
 Owns: what a start makes of each state, and when a LOST task is asked for once more. Must not
 know: how jobs run. A create that was being sent when the process ended is looked up, never sent
-again; what was not sent is not bought, for its caller is gone, unless it was promised to somebody
-who asks for it later.
+again; so is one that was lost and was about to be sent again, before that is done. What was not
+sent is not bought, for its caller is gone, unless it was promised to one who asks for it later.
 """
 
 from collections.abc import Mapping, Sequence

@@ -344,7 +344,7 @@ class Runner:
             return
         try:
             first = None
-            if task.entry.state is State.UNCERTAIN:
+            if task.entry.state is State.UNCERTAIN or task.lost_before:
                 first = await self._line.creator.look_up(job, task)
             if task.entry.state is State.INTENT:
                 first = await self._line.creator.buy(job, task, links)

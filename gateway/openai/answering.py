@@ -6,6 +6,7 @@ which there are), which are built from the same steps.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
@@ -49,6 +50,11 @@ class Answering:
     def facts(self) -> RequestFacts:
         """What is noted of the request."""
         return facts_of(self.scope)
+
+    @property
+    def declared(self) -> Mapping[str, str]:
+        """The request's headers, with names in lower case."""
+        return Request(self.scope).headers
 
     @property
     def base_url(self) -> str:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 EXPOSED = (
     "x-request-id",
+    "x-client-request-id",
     "retry-after",
     "retry-after-ms",
     "x-should-retry",
@@ -82,7 +83,7 @@ class CrossOrigin:
                 if allowed is not None:
                     headers["access-control-allow-origin"] = allowed
                     headers["access-control-expose-headers"] = ", ".join(EXPOSED)
-                if self._origins.matters:
+                if self._origins.matters and "origin" not in headers.get("vary", ""):
                     headers.add_vary_header("origin")
             await send(message)
 

@@ -19,6 +19,9 @@ _COMPLETED: Mapping[Kind, str] = {
 }
 
 
+_COME_BACK = "Asking again gets what was paid for."
+
+
 def comment(text: str) -> bytes:
     """What clients pass over; ``text`` is one line.
 
@@ -41,8 +44,14 @@ def completed(result: Result) -> list[Segment]:
 
 
 def failed(error: GatewayError, base_url: str) -> bytes:
-    """A failure; SDKs raise it for the nested ``error``, and would yield a flat one as an event."""
-    told = {"type": "error", "error": whole_fields(error, base_url)}
+    """A failure; SDKs raise it for the nested ``error``, and would yield a flat one as an event.
+
+    Of what a header would have told them only words are left.
+    """
+    fields = whole_fields(error, base_url)
+    if error.come_back:
+        fields["message"] = f"{fields['message']} {_COME_BACK}"
+    told = {"type": "error", "error": fields}
     return b"event: error\ndata: %b\n\n" % _json(told)
 
 

@@ -6,12 +6,25 @@ more. Must not know: what is waited for, or what the signs are.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from gateway.clock import Clock
+from gateway.jobs.deadlines import callers_deadline
 
 T = TypeVar("T")
+
+_SOONEST = 0.5
+
+
+def interval(headers: Mapping[str, str], usual: float) -> float:
+    """Seconds between two signs; header names in lower case.
+
+    Who declares that it waits for a shorter time is given two signs in it: an SDK does not ask
+    again for what has begun.
+    """
+    callers = callers_deadline(headers)
+    return usual if callers is None else min(usual, max(_SOONEST, callers / 2))
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,6 @@ says, how a connection is cut (the server cuts what an application leaves unfini
 
 from functools import partial
 
-from starlette.requests import Request
 from starlette.types import Send
 
 from gateway.errors import GatewayError
@@ -23,7 +22,7 @@ from gateway.openai.answering import (
     note_pictures,
 )
 from gateway.openai.delivery import JSON, SegmentsBody, send_head, send_piece
-from gateway.openai.heartbeats import begun, is_done_within, kept_alive
+from gateway.openai.heartbeats import begun, interval, is_done_within, kept_alive
 from gateway.openai.responses import segments
 
 _HEADERS = {
@@ -37,7 +36,8 @@ async def answer_patiently(answering: Answering, send: Send) -> None:
 
     Raises: as ``Answering.outcome``, unless the answer has begun.
     """
-    clock, interval = answering.desk.clock, answering.desk.heartbeats.interval
+    clock, usual = answering.desk.clock, answering.desk.heartbeats.interval
+    every = interval(answering.declared, usual)
     async with begun(answering.outcome()) as made:
         if await is_done_within(_silence(answering), made, clock):
             await give_whole(answering, made.result(), send)
@@ -47,7 +47,7 @@ async def answer_patiently(answering: Answering, send: Send) -> None:
         blank = partial(send_piece, send, b" ")
         await blank()
         try:
-            outcome = await kept_alive(made, blank, interval, clock)
+            outcome = await kept_alive(made, blank, every, clock)
             delivered = await _give(answering, outcome, send)
         except CallerLeft:
             note_left(answering.facts)
@@ -65,7 +65,7 @@ def _silence(answering: Answering) -> float:
     A caller who declares when it gives up hears of us before.
     """
     longest = answering.desk.heartbeats.whitespace_after
-    callers = callers_deadline(Request(answering.scope).headers)
+    callers = callers_deadline(answering.declared)
     after = longest if callers is None else min(longest, callers)
     return answering.wish.arrived + after - answering.desk.clock.monotonic()
 

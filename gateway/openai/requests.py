@@ -25,6 +25,7 @@ from gateway.openai.references import Workshop, from_form, from_json
 from gateway.openai.spool import Spool
 from gateway.translate.model import ImageRequest, Kind
 
+_BOM = b"\xef\xbb\xbf"
 # Sent by callers who say nothing of the type, curl's -d among them: read when it starts like JSON.
 _UNTOLD = frozenset({"", "application/x-www-form-urlencoded", "text/plain"})
 
@@ -177,12 +178,14 @@ class _Timed:
 
 
 async def _like_json(chunks: AsyncIterator[bytes], media_type: str) -> AsyncIterator[bytes]:
-    """Pass on a body that starts like a JSON object; refuse any other at its first piece."""
-    first = True
+    """Pass on a body that starts like a JSON object; refuse any other at the first sign of it."""
+    began, seen = False, b""
     async for chunk in chunks:
-        if first and not chunk.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
-            raise _unsupported(media_type)
-        first = False
+        if not began:
+            seen = (seen + chunk).removeprefix(_BOM).lstrip()
+            began = seen.startswith(b"{")
+            if seen and not began and not _BOM.startswith(seen):
+                raise _unsupported(media_type)
         yield chunk
 
 

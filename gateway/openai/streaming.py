@@ -16,7 +16,7 @@ from gateway.jobs.reception import CallerLeft
 from gateway.openai.answering import Answering, note_late_failure, note_left, note_pictures
 from gateway.openai.delivery import SegmentsBody, send_end, send_head, send_piece
 from gateway.openai.frames import comment, completed, failed
-from gateway.openai.heartbeats import begun, kept_alive
+from gateway.openai.heartbeats import begun, interval, kept_alive
 from gateway.openai.responses import note_header, task_header
 from gateway.translate.model import Note
 
@@ -30,14 +30,16 @@ _HEADERS = {
 async def answer_stream(answering: Answering, send: Send) -> None:
     """Answer at once, and go on until the pictures or a failure were told.
 
-    Nothing that a caller could be told of is raised: the answer has begun.
+    Raises: as ``Answering.outcome``, what is known to have failed when it is asked for. What comes
+    later cannot be raised: the answer has begun.
     """
     plan = answering.wish.plan
+    known = await answering.outcome() if answering.visit.outcome.done() else None
     await send_head(send, {**answering.headers(plan.notes), **_HEADERS})
     await send_piece(send, comment(f"job {answering.visit.job_id}"))
     delivered = False
     try:
-        outcome = await _outcome(answering, send)
+        outcome = known or await _outcome(answering, send)
         delivered = await _give(answering, outcome, send)
     except CallerLeft:
         note_left(answering.facts)
@@ -53,8 +55,9 @@ async def _outcome(answering: Answering, send: Send) -> Outcome:
     """Wait, with a comment now and then. Raises: as ``Answering.outcome``."""
     desk = answering.desk
     ping = partial(send_piece, send, comment("ping"))
+    usual = desk.heartbeats.interval
     async with begun(answering.outcome()) as made:
-        return await kept_alive(made, ping, desk.heartbeats.interval, desk.clock)
+        return await kept_alive(made, ping, interval(answering.declared, usual), desk.clock)
 
 
 async def _give(answering: Answering, outcome: Outcome, send: Send) -> bool:

@@ -313,7 +313,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wire.write(refusal.response(self._book.date(), head=self._wants_head(cycle)))
         cycle.disconnected = True  # so that nothing the application still says is sent
         cycle.message_event.set()
-        self._wire.close()
+        if cycle.response_started and cycle.expected_content_length == _UNKNOWN:
+            self._wire.cut()  # a connection that ends well would be the body's good end
+        else:
+            self._wire.close()
 
     @staticmethod
     def _wants_head(cycle: RequestResponseCycle) -> bool:

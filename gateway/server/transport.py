@@ -6,8 +6,10 @@ and closes slowly where a client is still sending. Must not know: HTTP's grammar
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
+import socket
 import struct
 import termios
 from collections.abc import Callable
@@ -146,6 +148,13 @@ class Wire(asyncio.Transport):
         self._closing = True
         self._raw.abort()
 
+    def cut(self) -> None:
+        """Close now, and have the client's machine told that this is no good end."""
+        sock = self._raw.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it is gone already, or none that can be told so
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
+
     def discard(self, size: int) -> None:
         """Count bytes that nobody will look at; too many end the patience."""
         self._discarded += size
@@ -202,6 +211,6 @@ class Wire(asyncio.Transport):
             self._taken, self._taken_at = taken, now
         elif now - self._taken_at >= self._book.bounds.write_time:
             self._book.cut += 1
-            self._raw.abort()
+            self.cut()
             return
         self._look_later()

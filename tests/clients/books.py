@@ -51,3 +51,8 @@ class Books:
         """Wait until so many requests are over, and see that there are no more."""
         await self._stand.until(lambda: len(self.requests) >= count)
         assert len(self.requests) == count
+
+    async def over(self) -> list[RequestEnded]:
+        """Callers' requests, once none is being served: the last is noted after its last byte."""
+        await self._stand.until(lambda: not self._stand.gateway.in_flight)
+        return self.requests

@@ -102,7 +102,8 @@ async def test_a_page_reads_an_error_and_the_name_of_its_request(
     script = "(url, key, wish) => client(url, key).images.generate(wish)"
     told = await called(page, stand, script, {"prompt": prompt, **SMALL, "size": "9x9"})
     assert (told["status"], told["code"]) == (400, "invalid_value")
-    assert told["requestID"] == books.requests[0].request_id
+    (asked,) = await books.over()
+    assert told["requestID"] == asked.request_id
     assert books.purchases == 0
 
 

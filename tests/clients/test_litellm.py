@@ -84,4 +84,5 @@ async def test_blanks_before_an_answer_are_read_over(user: User, books: Books, p
     headers = {"x-gateway-keepalive": "whitespace"}
     seen = await user.generate(prompt=prompt, size="1024x768", extra_headers=headers)
     assert len(await seen.pictures()) == books.purchases == 1
-    assert books.requests[0].manner == "whitespace"
+    (asked,) = await books.over()
+    assert asked.manner == "whitespace"

@@ -64,7 +64,7 @@ async def test_a_late_failure_is_never_taken_for_an_answer(
         user = user.with_(max_retries=1)
     with pytest.raises(Refused) as caught:
         await user.generate(**wish(user, prompt))
-    first, *again = books.requests
+    first, *again = await books.over()
     assert (first.status, first.late_status) == (200, 502)
     assert books.purchases == 1
     if user.name in RETRYING:  # the connection was cut; asked again, the failure is told at once

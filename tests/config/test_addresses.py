@@ -164,6 +164,7 @@ def test_any_other_ledger_is_refused_without_repeating_it(url: str, why: str) ->
         addresses.network,
         addresses.host,
         addresses.state_url,
+        addresses.web_origin,
     ],
 )
 def test_no_text_breaks_a_check(check: Callable[[str], str], text: str) -> None:
@@ -173,3 +174,32 @@ def test_no_text_breaks_a_check(check: Callable[[str], str], text: str) -> None:
     except ValueError as fault:
         message = str(fault)
     assert message.startswith("must")
+
+
+@pytest.mark.parametrize(
+    ("origin", "kept"),
+    [
+        ("*", "*"),
+        ("https://A.example", "https://a.example"),
+        ("https://a.example/", "https://a.example"),
+        ("https://a.example:443", "https://a.example"),
+        ("http://a.example:80", "http://a.example"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("http://localhost:5173", "http://localhost:5173"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("app://.", "app://."),
+        ("tauri://localhost", "tauri://localhost"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_send_it(origin: str, kept: str) -> None:
+    assert addresses.web_origin(origin) == kept
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["", "null", "a.example", "https://a.example/page", "https://*.a.example", "app://a/b", "://a"],
+)
+def test_what_no_browser_sends_is_no_origin(origin: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        addresses.web_origin(origin)

@@ -248,6 +248,7 @@ async def test_two_streams_one_after_the_other_are_two_wishes(stand: Stand) -> N
     async with stand.plain() as client:
         for _ in range(2):
             assert (await client.post(GENERATIONS, content=STREAMED)).status_code == 200
+    await stand.until(lambda: not stand.gateway.in_flight)
     assert [request.joined for request in stand.requests] == [None, None]
     assert stand.purchases == 2
 

@@ -23,6 +23,7 @@ from gateway.upstream import base
 from tests.jobs.fakes import House
 from tests.jobs.plans import a_plan
 from tests.jobs.test_joins import nobody_leaves, served
+from tests.jobs.test_promises import promised
 from tests.jobs.test_recovery import dies, over, row_of
 
 PRICE = 40_000
@@ -120,6 +121,79 @@ async def test_what_a_stop_interrupted_is_lost_for_the_next(house: House, tmp_pa
     async with House(tmp_path, before=house, on_unknown="recreate") as heir:
         await heir.recovery.recover()
         await is_looked_for(heir, job.job_id)
+
+
+@pytest.mark.parametrize("on_unknown", ["recreate", "fail"])
+async def test_what_was_promised_is_looked_up_once_more_before_it_is_created_again(
+    house: House, tmp_path: Path, on_unknown: str
+) -> None:
+    visit = await promised(house, house.wish(a_plan(), reserved=(PRICE,)))
+    await house.clock.until(lambda: "CreateLost" in house.names())
+    house.governor.submits.pause(200.0)
+    await house.clock.until(lambda: "RecreateAllowed" in house.names())
+    await house.clock.drive(house.runner.stop())
+    dies(house)
+    house.vendor.statuses.clear()
+    async with House(tmp_path, before=house, on_unknown=on_unknown) as heir:
+        assert await heir.recovery.recover() == 1
+        await over(heir)
+        assert heir.names() == ["Found", "Succeeded", "Collected"]
+        assert len(heir.vendor.purchases) == 1
+        row = await row_of(heir, visit.job_id)
+        assert (row.failure, [task.charged for task in row.tasks]) == (None, [100_000])
+
+
+@pytest.mark.parametrize(
+    ("on_unknown", "names", "purchases"),
+    [
+        ("recreate", ["RecreateAllowed", "CreateSent", "Created", "Succeeded", "Collected"], 2),
+        ("fail", ["NotFound"], 1),
+    ],
+)
+async def test_denied_once_more_it_is_created_again_only_where_the_new_process_may(
+    house: House, tmp_path: Path, on_unknown: str, names: list[str], purchases: int
+) -> None:
+    await promised(house, house.wish(a_plan(), reserved=(PRICE,)))
+    await house.clock.until(lambda: "CreateLost" in house.names())
+    house.governor.submits.pause(200.0)
+    await house.clock.until(lambda: "RecreateAllowed" in house.names())
+    dies(house)
+    house.vendor.statuses = [base.TaskUnknown("404")] * 15
+    async with House(tmp_path, before=house, on_unknown=on_unknown) as heir:
+        await heir.recovery.recover()
+        await heir.clock.until(lambda: len(heir.names()) > 0)
+        assert heir.vendor.statuses != [base.TaskUnknown("404")] * 15
+        heir.vendor.statuses.clear()
+        await over(heir)
+        assert heir.names() == names
+        assert len(heir.vendor.purchases) == purchases
+
+
+async def test_one_beside_a_task_that_goes_on_is_looked_up_as_well(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.vendor.statuses.clear()
+    known = house.vendor.status
+
+    async def status(task_id: str) -> base.TaskStatus:
+        if not task_id.startswith("v-"):  # as long as the create's answer is looked for
+            raise base.TaskUnknown("404")
+        return await known(task_id)
+
+    monkeypatch.setattr(house.vendor, "status", status)
+    house.vendor.seconds = 300.0
+    await waits(house, 5)
+    monkeypatch.undo()
+    assert sorted(task.entry.state for task in next(iter(house.board.jobs())).tasks) == [
+        State.INTENT,
+        State.RUNNING,
+    ]
+    dies(house)
+    async with House(tmp_path, before=house, on_unknown="fail") as heir:
+        assert await heir.recovery.recover() == 1
+        await over(heir)
+        assert "Found" in heir.names()
+        assert "CreateSent" not in heir.names()
 
 
 async def test_a_refusal_of_the_second_create_says_nothing_of_the_first(house: House) -> None:

@@ -73,7 +73,7 @@ def test_what_was_lost_once_is_never_taken_for_not_bought() -> None:
         assert reachable(state, AFTER_A_LOSS) & FINAL
 
 
-def test_what_was_lost_once_differs_only_where_it_would_be_given_up() -> None:
+def test_what_was_lost_once_differs_only_where_it_is_given_up_or_looked_for() -> None:
     differing = {
         (state, kind)
         for state, kind in itertools.product(State, KINDS)
@@ -81,7 +81,9 @@ def test_what_was_lost_once_differs_only_where_it_would_be_given_up() -> None:
     }
     assert differing == {
         (State.INTENT, events.Dropped),
+        (State.INTENT, events.Found),
         (State.INTENT, events.NotFound),
+        (State.INTENT, events.RecreateAllowed),
         (State.CREATING, events.Refused),
     }
 

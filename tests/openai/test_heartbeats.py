@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.openai.heartbeats import begun, is_done_within, kept_alive
+from gateway.openai.heartbeats import begun, interval, is_done_within, kept_alive
 from tests.clocks import FakeClock
 
 
@@ -74,3 +74,14 @@ async def test_a_wait_is_no_longer_than_it_may_be(seconds: float, *, done: bool)
             return await is_done_within(seconds, task, clock), clock.now
 
     assert await clock.drive(waiting()) == (done, min(3, max(0, seconds)))
+
+
+@pytest.mark.parametrize(
+    ("declared", "seconds"),
+    [(None, 10), ("600", 10), ("25", 10), ("10", 4), ("2", 0.8), ("0.1", 0.5), ("soon", 10)],
+)
+def test_who_declares_a_short_patience_is_given_two_signs_in_it(
+    declared: str | None, seconds: float
+) -> None:
+    headers = {"x-stainless-read-timeout": declared} if declared else {}
+    assert interval(headers, 10) == seconds

@@ -96,11 +96,12 @@ async def test_a_generation_in_json_is_read(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b" \n"])
+@pytest.mark.parametrize("size", [1, 3, 40])
 async def test_json_is_read_under_every_name_it_travels_by(
-    tmp_path: Path, content_type: str | None, start: bytes
+    tmp_path: Path, content_type: str | None, start: bytes, size: int
 ) -> None:
     body = start + b'{"prompt":"a cat"}'
-    got = await ask("generation", body, reading(tmp_path), content_type=content_type, size=40)
+    got = await ask("generation", body, reading(tmp_path), content_type=content_type, size=size)
     assert got.request.prompt == "a cat"
 
 

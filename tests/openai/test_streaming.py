@@ -112,11 +112,18 @@ def failing(error: GatewayError) -> Outcome:
     return Outcome(error=error)
 
 
+async def ending(case: Case, outcome: Outcome) -> None:
+    """A stream that has begun when its job ends so."""
+    task = asyncio.ensure_future(answer_stream(case.answering, case.wire.send))
+    await case.clock.advance(5)
+    case.outcome.set_result(outcome)
+    await case.clock.drive(task)
+
+
 async def test_a_failure_is_an_event_and_the_end_and_is_noted(tmp_path: Path) -> None:
     case = Case(tmp_path)
     bought = Bought(JOB, ("tsk_1",))
-    case.outcome.set_result(failing(TaskFailed("no picture", bought=bought)))
-    await streamed(case)
+    await ending(case, failing(TaskFailed("no picture", bought=bought)))
     ((name, data),) = events(without_comments(case.wire.body))
     assert name == "error"
     assert f"http://gateway/v1/images/generations/{JOB}" in data["error"]["message"]
@@ -127,11 +134,28 @@ async def test_a_failure_is_an_event_and_the_end_and_is_noted(tmp_path: Path) ->
     assert case.delivered == []
 
 
-async def test_a_process_that_stops_says_so(tmp_path: Path) -> None:
+async def test_what_is_known_to_have_failed_has_its_own_status(tmp_path: Path) -> None:
     case = Case(tmp_path)
-    case.outcome.set_result(failing(Draining("stopping", retry_after=1, come_back=True)))
-    await streamed(case)
+    case.outcome.set_result(failing(TaskFailed("no picture", bought=Bought(JOB, ("tsk_1",)))))
+    with pytest.raises(TaskFailed):
+        await streamed(case)
+    assert case.wire.status is None
+
+
+async def test_a_short_patience_that_is_declared_is_given_signs_in_time(tmp_path: Path) -> None:
+    case = Case(tmp_path, headers={"x-stainless-read-timeout": "5"})
+    begun = case.clock.now
+    task = asyncio.ensure_future(answer_stream(case.answering, case.wire.send))
+    await case.clock.advance(6)
+    assert [at - begun for at in case.wire.times] == [0, 2, 4, 6]
+    task.cancel()
+
+
+async def test_a_process_that_stops_says_so_and_that_coming_back_helps(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    await ending(case, failing(Draining("stopping", retry_after=1, come_back=True)))
     ((_, data),) = events(without_comments(case.wire.body))
+    assert data["error"]["message"] == "stopping Asking again gets what was paid for."
     assert data["error"]["code"] == "server_is_draining"
     assert case.facts.rejection == "draining"
 

@@ -148,6 +148,13 @@ async def test_old_http_gets_a_body_of_unknown_length_as_it_is() -> None:
         assert body == b"one two!"
 
 
+async def test_old_http_is_told_by_a_reset_that_a_body_of_unknown_length_is_not_whole() -> None:
+    async with serving(unfinished) as listener, calling(listener) as caller:
+        await caller.say(b"GET / HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await caller.rest()
+
+
 async def test_old_http_gets_only_the_head_where_it_asks_for_that() -> None:
     async with serving(in_pieces) as listener, calling(listener) as caller:
         await caller.say(b"HEAD / HTTP/1.0\r\n\r\n")

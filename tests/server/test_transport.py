@@ -211,13 +211,16 @@ async def test_a_client_that_is_gone_needs_no_goodbye() -> None:
 
 
 async def test_where_the_kernel_does_not_count_the_buffer_alone_is_looked_at() -> None:
+    no_socket = socket.socket()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, no_socket.fileno())
+
     class Full(asyncio.Transport):
         waiting = 1000
         aborted = False
-        no_socket = os.open(os.devnull, os.O_RDONLY)
 
         def get_extra_info(self, name: str, default: object = None) -> object:
-            return self.no_socket
+            return no_socket
 
         def write(self, data: object) -> None:
             pass
@@ -241,7 +244,8 @@ async def test_where_the_kernel_does_not_count_the_buffer_alone_is_looked_at() -
     assert not raw.aborted
     await until(lambda: raw.aborted)
     assert book.cut == 1
-    os.close(Full.no_socket)
+    os.close(null)
+    no_socket.close()
 
 
 def test_the_date_is_made_once_a_second() -> None:
