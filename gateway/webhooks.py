@@ -11,9 +11,10 @@ from gateway.jobs.hints import Hints
 from gateway.jobs.hooks import Hooks
 from gateway.jobs.memory import Memory
 from gateway.jobs.promises import Promises
+from gateway.jobs.reception import Glance
 from gateway.jobs.schedule import Experience
 from gateway.openai.callbacks import CallbackEndpoint
-from gateway.openai.generation_task import with_links
+from gateway.openai.generation_task import served, with_links
 from gateway.openai.proxies import Proxies
 from gateway.openai.terms import CurrentTerms
 from gateway.web.policy import Policy
@@ -41,7 +42,10 @@ class Webhooks:
         def secrets(key_name: str) -> tuple[bytes, ...]:
             return terms.now.webhook_secrets.get(key_name, ())
 
-        self.hooks = Hooks(memory, self._posts, secrets, with_links, section, lifetime)
+        def render(glance: Glance, base_url: str) -> tuple[str, bytes]:
+            return with_links(served(glance, terms.now), base_url)
+
+        self.hooks = Hooks(memory, self._posts, secrets, render, section, lifetime)
 
     def __repr__(self) -> str:
         return f"<Webhooks {self.hooks!r}>"

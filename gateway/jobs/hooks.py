@@ -46,8 +46,8 @@ _SHARE = 4  # a key has at most this part of what may be under way
 _LAST = 3.0  # seconds that what is under way has at the stop
 _HINTS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
-Render = Callable[[Glance, str], bytes]
-"""A job that is over as JSON, with links that begin as said."""
+Render = Callable[[Glance, str], tuple[str, bytes]]
+"""What came of a job that is over, in a word, and the job as JSON with links that begin as said."""
 
 Secrets = Callable[[str], Sequence[bytes]]
 """What webhooks of a key, by its name, are signed with."""
@@ -185,9 +185,8 @@ class Hooks:
         if not secrets:
             return _Answer("no secret is configured for its key")
         try:
-            kind = "generation.completed" if row.failure is None else "generation.failed"
             told = self._render(Glance(row, outcome), hook.base_url)
-            return await self._send(hook, message(kind, row.ended_at, told), secrets)
+            return await self._send(hook, message(told, row.ended_at), secrets)
         except Exception as error:  # noqa: BLE001 - a fault of ours; at once again would be for ever
             self._memory.journal.announce(ChoreFailed(chore="webhooks", error=error))
             return _Answer("a fault of the gateway's")
@@ -243,11 +242,12 @@ def message_id(hook: HookRow) -> str:
     return f"msg_{hashlib.sha256(about).hexdigest()[:32]}"
 
 
-def message(kind: str, ended_at: float, told: bytes) -> bytes:
-    """The body; ``told`` is the job as JSON."""
+def message(told: tuple[str, bytes], ended_at: float) -> bytes:
+    """The body; ``told`` is what a ``Render`` gives."""
+    status, job = told
     at = datetime.fromtimestamp(ended_at, UTC).isoformat(timespec="milliseconds")
-    head = f'{{"type":"{kind}","timestamp":"{at[:-6]}Z","data":'
-    return head.encode() + told + b"}"
+    head = f'{{"type":"generation.{status}","timestamp":"{at[:-6]}Z","data":'
+    return head.encode() + job + b"}"
 
 
 def signed(name: str, at: int, body: bytes, secrets: Sequence[bytes]) -> dict[str, str]:

@@ -201,6 +201,9 @@ class Joins:
         for one in made:
             if not self._board.visits(one.job_id):
                 return Match(one, "sdk_retry")
+        elsewhere = [job for job in live if job.promised and self._board.visits(job.job_id) == 1]
+        if elsewhere:  # it may be this caller's own, of whose 202 nothing came
+            return Match(elsewhere[0], "sdk_retry")
         failed = [row for row in over if self._is_failed(row)]
         if failed:
             return Match(failed[-1], "replay")

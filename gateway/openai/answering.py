@@ -7,7 +7,7 @@ which there are), which are built from the same steps.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -26,7 +26,7 @@ from gateway.openai.rejections import rejection
 from gateway.openai.requests import Received
 from gateway.openai.responses import Result, Segment, note_header, row_for, segments, task_header
 from gateway.openai.terms import Terms
-from gateway.translate.model import Note, Plan, note
+from gateway.translate.model import Note, Plan
 
 # What proxies log for a client that left before its answer.
 _CLIENT_CLOSED = 499
@@ -74,12 +74,10 @@ class Answering:
         finally:
             facts.upstream_ids, facts.cost = visit.upstream_ids, visit.cost
             facts.phases.update(meter.read(self.desk.clock.monotonic()))
-        if outcome.error is None:
-            return outcome
-        if self.terms.partial_results and outcome.images:
-            told = note("partial-result", made=len(outcome.images), asked=wish.plan.n)
-            return replace(outcome, notes=(*outcome.notes, told))
-        raise outcome.error
+        served = self.terms.served(outcome, wish.plan.n)
+        if served.error is not None:
+            raise served.error
+        return served
 
     def notes(self, outcome: Outcome) -> tuple[Note, ...]:
         """What was adjusted, by the plan and on the way; it is noted, too."""

@@ -31,8 +31,10 @@ class GenerationEndpoint:
         """
         request, facts = Request(scope, receive), facts_of(scope)
         facts.route = "generation"
-        _, key = await self._desk.admission.admit(request)
-        glance = await self._desk.reception.look(key.name, request.path_params["id"])
+        terms, key = await self._desk.admission.admit(request)
+        known = await self._desk.reception.look(key.name, request.path_params["id"])
+        glance = generation_task.served(known, terms)
+        links = base_url(self._desk.base_urls, request)
         facts.job_id = glance.job.job_id
         facts.upstream_ids = generation_task.upstream_ids(glance)
         facts.model = glance.job.plan.model
@@ -42,13 +44,13 @@ class GenerationEndpoint:
                 again = self._desk.promises.ask_again(glance)
                 headers["retry-after"] = generation_task.retry_after(again)
             headers["content-type"] = "application/json"
-            told = json.dumps(generation_task.told(glance))
+            told = json.dumps(generation_task.told(glance, links))
             await Response(told, 200, headers)(scope, receive, send)
             return
         notes = (*glance.job.plan.notes, *glance.outcome.notes)
         if notes:
             headers["x-gateway-notes"] = note_header(notes)
-        result = generation_task.result_of(glance, base_url(self._desk.base_urls, request))
+        result = generation_task.result_of(glance, links)
         async with hang_up(receive) as gone:
             response = SegmentsResponse(segments(result), headers, self._desk.shelf, gone)
             try:

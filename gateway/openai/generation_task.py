@@ -12,13 +12,21 @@ from dataclasses import replace
 from gateway.events import State
 from gateway.jobs.board import Job
 from gateway.jobs.reception import Glance
-from gateway.openai.responses import Result, segments, told_fields
+from gateway.openai.responses import Result, segments, whole_fields
+from gateway.openai.terms import Terms
 
 _WAITING = frozenset({State.INTENT, State.CREATING})
 
 
-def told(glance: Glance) -> Mapping[str, object]:
-    """The object without pictures."""
+def served(glance: Glance, terms: Terms) -> Glance:
+    """The job as whoever asked for its pictures is served; what came of it may be one in part."""
+    if glance.outcome is None:
+        return glance
+    return replace(glance, outcome=terms.served(glance.outcome, glance.job.plan.n))
+
+
+def told(glance: Glance, base_url: str) -> Mapping[str, object]:
+    """The object without pictures; an error names those that were made all the same."""
     job, outcome = glance.job, glance.outcome
     error = outcome.error if outcome is not None else None
     return {
@@ -32,7 +40,7 @@ def told(glance: Glance) -> Mapping[str, object]:
             {"id": task_id, "status": state.value, "upstream_id": upstream_id}
             for task_id, state, upstream_id in _tasks(glance)
         ],
-        "error": told_fields(error) if error is not None else None,
+        "error": whole_fields(error, base_url) if error is not None else None,
     }
 
 
@@ -40,17 +48,19 @@ def result_of(glance: Glance, base_url: str) -> Result:
     """What is told of a job that has made its pictures, the object's own fields first."""
     outcome = glance.outcome
     images = outcome.images if outcome is not None else ()
-    return Result(glance.job.plan, images, int(glance.job.created_at), base_url, told(glance))
+    job, fields = glance.job, told(glance, base_url)
+    return Result(job.plan, images, int(job.created_at), base_url, fields)
 
 
-def with_links(glance: Glance, base_url: str) -> bytes:
-    """The object of a job that is over as JSON, its pictures as links in any case."""
+def with_links(glance: Glance, base_url: str) -> tuple[str, bytes]:
+    """The status of a job that is over, and the object as JSON, its pictures as links."""
     outcome = glance.outcome
     if outcome is None or outcome.error is not None:
-        return json.dumps(told(glance)).encode()
+        return _status(glance), json.dumps(told(glance, base_url)).encode()
     result = result_of(glance, base_url)
     linked = replace(result, plan=replace(result.plan, delivery="url"))
-    return b"".join(one for one in segments(linked) if isinstance(one, bytes))
+    told_whole = b"".join(one for one in segments(linked) if isinstance(one, bytes))
+    return _status(glance), told_whole
 
 
 def upstream_ids(glance: Glance) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ async def answer_later(answering: Answering, send: Send) -> None:
     """
     facts, visit, promises = answering.facts, answering.visit, answering.desk.promises
     facts.job_id, facts.joined, facts.waits = visit.job_id, visit.how, "write"
-    glance = await promises.begun(visit, answering.gone)
+    begun = await promises.begun(visit, answering.gone)
+    glance = generation_task.served(begun, answering.terms)
     url = answering.received.webhook_url
     if url is not None:
         await promises.tell(visit, url, answering.base_url)
@@ -41,7 +42,8 @@ async def answer_later(answering: Answering, send: Send) -> None:
         headers["retry-after"] = generation_task.retry_after(promises.ask_again(glance))
     notes = answering.wish.plan.notes + (outcome.notes if outcome is not None else ())
     told = {name: value for name, value in answering.headers(notes).items() if value}
-    response = Response(json.dumps(generation_task.told(glance)), _ACCEPTED, {**headers, **told})
+    body = json.dumps(generation_task.told(glance, answering.base_url))
+    response = Response(body, _ACCEPTED, {**headers, **told})
     await response(answering.scope, answering.receive, send)
     if not answering.gone.done():
         await promises.keep(visit)

@@ -143,7 +143,9 @@ def _manner(request: Request, key: Key, received: Received) -> Manner:
     Raises: InvalidRequest for a webhook that this manner of answering has not.
     """
     http = request.scope.get("http_version", "1.1")
-    manner = manner_of(request.headers, key, stream=received.stream, http=http)
+    preferences = ", ".join(request.headers.getlist("prefer"))
+    headers = {**request.headers, "prefer": preferences}
+    manner = manner_of(headers, key, stream=received.stream, http=http)
     if received.webhook_url is not None and manner != "later":
         message = "'webhook_url' is for requests with the header 'Prefer: respond-async'."
         raise InvalidRequest(message, param="webhook_url", code="invalid_value")

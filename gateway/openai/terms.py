@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.access.keys import Keys
+from gateway.jobs.board import Outcome
+from gateway.translate.model import note
 from gateway.translate.money import Prices
 from gateway.translate.plan import Rules
 
@@ -24,6 +26,16 @@ class Terms:
     prices: Prices
     partial_results: bool = False
     webhook_secrets: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+
+    def served(self, outcome: Outcome, asked: int) -> Outcome:
+        """What a caller who ``asked`` for so many pictures is given of what a job came to.
+
+        Where partial results are wanted, what was made is no failure.
+        """
+        if outcome.error is None or not (self.partial_results and outcome.images):
+            return outcome
+        told = note("partial-result", made=len(outcome.images), asked=asked)
+        return Outcome(outcome.images, (*outcome.notes, told))
 
 
 class CurrentTerms:

@@ -5,9 +5,10 @@ it is synced, the count of synced commits and the mark. Must not know: threads, 
 it cannot be committed.
 
 Whatever precedes or confirms a purchase is committed at ``synchronous = FULL``: on the disk before
-anybody goes on. All else is at NORMAL, which outlives the process, and the machine from the next
-FULL commit on: the log that SQLite appends to is synced as a whole, up to there. So a new job may
-be NORMAL: nothing is sent for it before a CreateSent, whose commit takes the job along.
+anybody goes on; so is a promise to whoever asks later. All else is at NORMAL, which outlives the
+process, and the machine from the next FULL commit on: the log that SQLite appends to is synced as a
+whole, up to there. So a new job may be NORMAL: nothing is sent for it before a CreateSent, whose
+commit takes the job along.
 """
 
 import asyncio

@@ -33,6 +33,7 @@ from gateway.events import (
     Found,
     JobEnded,
     JobEvent,
+    JobPromised,
     RecreateAllowed,
     State,
     TaskEvent,
@@ -180,7 +181,9 @@ class SqliteStore:
             self._accounts.ended(event.job_id)
         keep = self._section.keep_prompts
         await self._write(
-            partial(writes.remark, event=event, failure=failure, keep_prompts=keep), Kind.FACT
+            partial(writes.remark, event=event, failure=failure, keep_prompts=keep),
+            Kind.FACT,
+            synced=isinstance(event, JobPromised),
         )
 
     async def add_links(self, job_id: str, links: Mapping[str, str]) -> None:

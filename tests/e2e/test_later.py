@@ -72,6 +72,7 @@ async def test_the_pictures_are_at_the_door(stand: Stand) -> None:
     assert told["data"][0]["b64_json"]
     assert [type(fact) for fact in stand.facts].count(JobPromised) == 1
     assert stand.purchases == 1
+    await stand.until(lambda: not stand.gateway.in_flight)  # what was had is noted after the answer
     row = await stand.gateway._store.job(told["id"])
     assert row is not None
     assert row.delivered_at is not None
@@ -100,6 +101,34 @@ async def test_a_preference_is_read_as_the_standard_has_it(stand: Stand, prefer:
     assert answer.status_code == 202
     assert answer.headers["preference-applied"] == "respond-async"
     await done(stand, answer.headers["location"])
+
+
+async def test_it_may_come_in_a_header_of_its_own(stand: Stand) -> None:
+    headers = [("prefer", "wait=5"), ("prefer", "respond-async")]
+    async with stand.plain() as client:
+        answer = await client.post("/v1/images/generations", json=WISH, headers=headers)
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_what_was_made_of_several_is_to_be_had(tmp_path: Path, *, wanted: bool) -> None:
+    async with behaving(tmp_path, requests={"partial_results": wanted}) as stand:
+        stand.vendor_fails({"where": "create", "kind": "fewer", "times": None})
+        async with stand.plain() as client:
+            wish = {**WISH, "n": 2, "response_format": "url"}
+            begun = await client.post("/v1/images/generations", json=wish, headers=LATER)
+        where = begun.headers["location"]
+        told = await done(stand, where)
+        shelved = {f"{stand.url}/images/{path.name}" for path in stand.shelved()}
+        assert len(shelved) == 1
+        if wanted:
+            assert (told["status"], told["error"]) == ("completed", None)
+            assert {picture["url"] for picture in told["data"]} == shelved
+            noted = (await shown(stand, where)).headers["x-gateway-notes"]
+            assert "partial-result;made=1;asked=2" in noted
+        else:
+            assert "data" not in told
+            assert all(url in told["error"]["message"] for url in shelved)
 
 
 async def test_a_time_to_wait_is_not_applied(stand: Stand) -> None:

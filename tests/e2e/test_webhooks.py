@@ -103,6 +103,26 @@ async def test_a_failure_is_told_with_its_error(stand: Stand, receiver: Receiver
     assert "data" not in body["data"]
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_what_was_made_of_several_is_told_of(
+    tmp_path: Path, receiver: Receiver, *, wanted: bool
+) -> None:
+    partial = {"partial_results": wanted}
+    async with behaving(tmp_path, webhooks=HOOKS, requests=partial) as stand:
+        stand.vendor_fails({"where": "create", "kind": "fewer", "times": None})
+        await asked(stand, receiver.url, n=2)
+        await stand.until(lambda: told(stand, WebhookDelivered))
+        (path,) = stand.shelved()
+    (call,) = receiver.calls
+    data = call.told["data"]
+    url = f"{stand.url}/images/{path.name}"
+    if wanted:
+        assert (call.told["type"], data["data"]) == ("generation.completed", [{"url": url}])
+    else:
+        assert call.told["type"] == "generation.failed"
+        assert url in data["error"]["message"]
+
+
 async def test_edits_and_variations_are_told_of_too(stand: Stand, receiver: Receiver) -> None:
     picture = ("a.png", drawn_png((64, 64)), "image/png")
     form = {"webhook_url": receiver.url, "model": "gpt-image-2", "size": SMALL, "quality": "low"}

@@ -53,9 +53,9 @@ class Receiver:
         return Reply(200) if fate == "ok" else Reply(503 if fate == "busy" else 500, 2.0)
 
 
-def rendered(glance: Glance, _: str) -> bytes:
+def rendered(glance: Glance, _: str) -> tuple[str, bytes]:
     kind = "failed" if glance.outcome and glance.outcome.error else "completed"
-    return f"{kind} {glance.job.job_id}".encode()
+    return kind, f"{kind} {glance.job.job_id}".encode()
 
 
 def hooks_of(process: "Process", memory: Memory) -> Hooks:

@@ -93,10 +93,12 @@ class Desk:
         house.journal._observers = (*house.journal._observers, self.hooks.observe)
         self.running = asyncio.create_task(self.hooks.run())
 
-    def render(self, glance: Glance, base_url: str) -> bytes:
+    def render(self, glance: Glance, base_url: str) -> tuple[str, bytes]:
         if self.faults:
             raise self.faults.pop()
-        return json.dumps({"id": glance.job.job_id, "at": base_url}).encode()
+        failed = glance.outcome is not None and glance.outcome.error is not None
+        job = json.dumps({"id": glance.job.job_id, "at": base_url}).encode()
+        return "failed" if failed else "completed", job
 
     async def promised(self, url: str = URL, **changes: Any) -> str:
         """A job whose end is to be told; its id."""

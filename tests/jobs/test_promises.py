@@ -413,3 +413,22 @@ async def test_a_stop_leaves_a_promised_job_to_the_next_process(
         await over(after)
         assert (await row_of(after, visit.job_id)).failure is None
         assert len(after.vendor.purchases) == 1
+
+
+async def test_a_retry_of_a_lost_promise_gets_its_job_and_not_anothers_failure(
+    house: House,
+) -> None:
+    house.vendor.seconds = 100.0
+    own = await promised(house)
+    other = await promised(house)
+    await house.clock.advance(1.0)
+    assert isinstance(other.job, Job)
+    (task,) = other.job.tasks
+    begun, _ = house.vendor.tasks[task.entry.task_id]
+    house.vendor.tasks[task.entry.task_id] = (begun - 1000, 0)  # done, and nothing came of it
+    await house.clock.until(lambda: house.board.live(other.job_id) is None)
+    assert (await row_of(house, other.job_id)).failure is not None
+    again = await promised(house, retry=True)
+    assert (again.job_id, again.how) == (own.job_id, "sdk_retry")
+    await over(house)
+    assert len(house.vendor.purchases) == 2

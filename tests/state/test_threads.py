@@ -10,7 +10,7 @@ import pytest
 
 from gateway import failpoints
 from gateway.errors import LedgerUnavailable
-from gateway.events import Dropped, JobDelivered, JobEnded, NotFound, State
+from gateway.events import Dropped, JobDelivered, JobEnded, JobPromised, NotFound, State
 from gateway.state.commit import Committer
 from gateway.state.sqlite import SqliteStore
 from gateway.state.writer import Writer
@@ -147,6 +147,7 @@ async def test_an_entry_that_fails_does_so_alone(store: SqliteStore) -> None:
         ("sent", "FULL"),
         ("created", "FULL"),
         ("ended", "NORMAL"),
+        ("promised", "FULL"),
         ("reopen", "FULL"),
     ],
 )
@@ -169,6 +170,7 @@ async def test_what_precedes_or_confirms_a_purchase_is_synced_and_counted(
         ),
         "sent": lambda: store.record(sent("j", "t"), State.CREATING),
         "created": lambda: store.record(created("j", "t", "v"), State.RUNNING),
+        "promised": lambda: store.remark(JobPromised(job_id="j", at=2.0)),
         "ended": lambda: store.remark(JobEnded(job_id="j", at=2.0)),
         "reopen": lambda: store.reopen(a_job("j", "t")),
     }[write]()
