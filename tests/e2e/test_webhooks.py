@@ -231,6 +231,29 @@ async def test_an_address_that_may_not_be_told_is_refused_before_anything_is_bou
         assert await stand.gateway._store.unfinished() == ()
 
 
+async def test_so_many_addresses_are_told_of_one_purchase_and_no_more(
+    stand: Stand, receiver: Receiver
+) -> None:
+    async with stand.plain() as client:
+
+        async def again(number: int) -> httpx.Response:
+            body = {**WISH, "webhook_url": f"{receiver.url}/{number}"}
+            headers = {**LATER, "idempotency-key": "one purchase"}
+            return await client.post("/v1/images/generations", json=body, headers=headers)
+
+        answers = [await again(number) for number in range(8)]
+        assert [answer.status_code for answer in answers] == [202] * 8
+        ninth, known = await again(8), await again(7)
+        shown = await client.get(answers[0].headers["location"])
+    assert (ninth.status_code, known.status_code, shown.status_code) == (400, 202, 200)
+    error = ninth.json()["error"]
+    assert (error["param"], error["code"]) == ("webhook_url", "invalid_value")
+    assert "8 others are told of this job already" in error["message"]
+    await stand.until(lambda: len(told(stand, WebhookDelivered)) == 8)
+    assert {call.path for call in receiver.calls} == {f"/{number}" for number in range(8)}
+    assert stand.purchases == 1
+
+
 async def test_without_a_secret_there_are_no_webhooks(tmp_path: Path) -> None:
     async with behaving(tmp_path) as stand:
         answer = await asked(stand, "https://hooks.example.com/")
