@@ -28,6 +28,7 @@ class Names:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.free = threading.Event()
+        self.begun = threading.Semaphore(0)
         self.most = 0
         self._open = 0
         self._lock = threading.Lock()
@@ -37,6 +38,7 @@ class Names:
             self.asked.append(host)
             self._open += 1
             self.most = max(self.most, self._open)
+        self.begun.release()
         try:
             if "silent" in host:
                 self.free.wait(LONG)
@@ -59,10 +61,13 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 
 
 @contextlib.asynccontextmanager
-async def hanging(lookups: Lookups, *hosts: str) -> AsyncIterator[None]:
-    """While these are being looked up."""
+async def hanging(
+    names: Names, lookups: Lookups, *hosts: str, threads: int = 1
+) -> AsyncIterator[None]:
+    """While these are being looked up, in so many threads."""
     under_way = [asyncio.ensure_future(lookups.find(host, 443, 0)) for host in hosts]
-    await SystemClock().sleep(0)
+    for _ in range(threads):
+        await asyncio.to_thread(names.begun.acquire)
     try:
         yield
     finally:
@@ -91,7 +96,9 @@ async def test_no_more_threads_hang_than_there_may_be_and_the_rest_waits_in_vain
     names: Names,
 ) -> None:
     lookups = Lookups(SHORT, threads=2)
-    async with hanging(lookups, "silent1.example", "silent2.example", "silent3.example"):
+    async with hanging(
+        names, lookups, "silent1.example", "silent2.example", "silent3.example", threads=2
+    ):
         assert repr(lookups) == "Lookups(2 of 2 under way)"
         with pytest.raises(LookedUpLate):
             await lookups.find("fine.example", 443, 0)
@@ -100,7 +107,7 @@ async def test_no_more_threads_hang_than_there_may_be_and_the_rest_waits_in_vain
 
 async def test_who_waits_for_a_thread_gets_one_when_it_is_free(names: Names) -> None:
     lookups = Lookups(LONG, threads=1)
-    async with hanging(lookups, "silent.example"):
+    async with hanging(names, lookups, "silent.example"):
         waiting = [asyncio.ensure_future(lookups.find(f"{n}.example", 443, 0)) for n in range(5)]
         await SystemClock().sleep(0)
         assert names.asked == ["silent.example"]
@@ -112,7 +119,7 @@ async def test_who_waits_for_a_thread_gets_one_when_it_is_free(names: Names) -> 
 
 async def test_one_name_is_looked_up_once_at_a_time(names: Names) -> None:
     lookups = Lookups(LONG, threads=2)
-    async with hanging(lookups, *["silent.example"] * 5):
+    async with hanging(names, lookups, *["silent.example"] * 5):
         assert await lookups.find("fine.example", 443, 0) == FOUND
         names.free.set()
     assert names.asked == ["silent.example", "fine.example"]
@@ -121,18 +128,18 @@ async def test_one_name_is_looked_up_once_at_a_time(names: Names) -> None:
 
 
 async def test_names_that_hang_hold_up_nothing_else_that_is_done_in_threads(names: Names) -> None:
-    posts = Posts(Policy(), SHORT, SystemClock())
+    posts = Posts(Policy(), 2.0, SystemClock())
     told = await asyncio.gather(
         *(posts.post(f"https://silent{n}.example.com/", b"{}", {}) for n in range(40)),
         return_exceptions=True,
     )
+    await posts.close()
     assert {str(one) for one in told} == {"its name could not be looked up in time"}
     assert all(isinstance(one, Interrupted) for one in told)
     assert len(names.asked) == 8
     # The default executor's threads, where files and the vendor's names are dealt with, are free.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: 17), LONG) == 17
     assert await PublicResolver(Policy(hosts=frozenset({"api"}))).resolve("api", 443)
-    await posts.close()
 
 
 async def test_names_of_callers_pictures_have_threads_of_their_own_and_the_vendor_s_do_not(
