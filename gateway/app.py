@@ -268,7 +268,7 @@ class Gateway:
         # A policy, connections and turns of their own: callers' links must neither reach what the
         # vendor's may, nor keep a paid result waiting.
         policy = Policy(hosts=frozenset(config.images.fetch_from))
-        self._callers = Files(config.upstream, policy)
+        self._callers = Files(config.upstream, policy, strangers=True)
         bounds = Bounds(config.images.bounds.bytes, config.upstream.download_time)
         fetching = Downloads(self._callers, policy, clock, bounds)
         reading = Reading(

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,11 @@ from urllib.parse import urlsplit
 
 from gateway.config.answers import Webhooks as Section
 from gateway.errors import LedgerUnavailable
-from gateway.events import JobEnded
+from gateway.events import JobEnded, JobPromised
 from gateway.jobs.memory import Memory
 from gateway.jobs.reception import Glance
 from gateway.jobs.rows import outcome_of
+from gateway.jobs.turns import Turns
 from gateway.notices import (
     ChoreFailed,
     LedgerRecovered,
@@ -44,6 +46,7 @@ _LOOK = 60.0  # seconds between two looks into the ledger, if nothing calls for 
 _LEAST = 0.01
 _SHARE = 4  # a key has at most this part of what may be under way
 _LAST = 3.0  # seconds that what is under way has at the stop
+_TO_FETCH = 60.0  # seconds before the pictures' end that the last attempt is made, at most
 _HINTS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 Render = Callable[[Glance, str], tuple[str, bytes]]
@@ -91,36 +94,43 @@ class Hooks:
         self._render = render
         self._section = section
         self._lifetime = lifetime
-        self._of_a_key = max(1, section.concurrency // _SHARE)
+        pauses = tuple(pause * section.scale for pause in PAUSES)
+        most = max(1, section.concurrency // _SHARE)
+        self._turns = Turns(section.concurrency, most, pauses)
+        self._until = math.inf
         self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._woken = asyncio.Event()
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"Hooks({len(self._under_way)} under way)"
 
     def observe(self, fact: object) -> None:
         """Look at once where something may have come to be told."""
-        if isinstance(fact, JobEnded | LedgerRecovered):
+        if isinstance(fact, JobEnded | JobPromised | LedgerRecovered):
             self._woken.set()
 
     async def run(self) -> None:
         """Tell what is due, for ever; cancel to stop."""
         while True:
             self._woken.clear()
-            await self._rest(await self._begin())
+            pause = await self._begin()
+            gap = self._turns.gap  # whatever calls for a look: many ends are one
+            await self._clock.sleep(gap)
+            await self._rest(pause - gap)
 
     def close(self) -> None:
-        """Begin nothing more."""
-        self._closed = True
+        """Begin nothing more; what is under way has a little time from now on."""
+        if self._until == math.inf:
+            self._until = self._clock.monotonic() + _LAST
 
     async def finish(self) -> None:
-        """Give what is under way a little time, and leave off the rest; the next process tells."""
+        """Let what is under way have its time, and leave off the rest; the next process tells."""
         self.close()
         tasks = {task for _, task in self._under_way.values()}
         if not tasks:
             return
-        timer = asyncio.ensure_future(self._clock.sleep(_LAST))
+        left = self._until - self._clock.monotonic()
+        timer = asyncio.ensure_future(self._clock.sleep(left))
         whole: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(tasks))
         await asyncio.wait({timer, whole}, return_when=asyncio.FIRST_COMPLETED)
         for task in (timer, whole, *tasks):
@@ -128,28 +138,31 @@ class Hooks:
         await asyncio.gather(timer, whole, *tasks, return_exceptions=True)
 
     async def _begin(self) -> float:
-        """Begin all that is due and admitted; seconds until the next look.
+        """Begin all that is due and has its turn; seconds until the next look.
 
         Nothing is begun while the ledger could not take down that it was told.
         """
-        if self._closed or self._store.trouble is not None:
+        turns, moment = self._turns, self._clock.monotonic()
+        places = turns.places - len(self._under_way)
+        if places <= 0 or not self._may_begin():
             return _LOOK
-        now, busy = self._clock.wall(), frozenset(self._under_way)
+        now = self._clock.wall()
+        # What was told while the ledger was being read may stand there as it was before.
+        without = turns.held(moment) | self._under_way.keys()
         try:
-            due = await self._store.due_hooks(now, self._of_a_key)
+            due = await self._store.due_hooks(now, min(places, turns.of_a_key), without)
         except LedgerUnavailable:
             return _LOOK
-        for hook in due.hooks:
-            # What was told while the ledger was being read may stand there as it was before.
-            if not self._closed and hook.hook_id not in busy and self._admits(hook):
-                telling = asyncio.create_task(self._tell(hook), name=hook.hook_id)
-                self._under_way[hook.hook_id] = (hook.key_name, telling)
-        return _LOOK if due.next_at is None else max(_LEAST, min(_LOOK, due.next_at - now))
+        if not self._may_begin():
+            return _LOOK
+        for hook in turns.next(due.hooks, (key_name for key_name, _ in self._under_way.values())):
+            telling = asyncio.create_task(self._tell(hook), name=hook.hook_id)
+            self._under_way[hook.hook_id] = (hook.key_name, telling)
+        waits = (_LOOK, turns.wait(moment), due.next_at and due.next_at - now)
+        return max(_LEAST, min(wait for wait in waits if wait is not None))
 
-    def _admits(self, hook: HookRow) -> bool:
-        """So many at once, and few of each key, so that one slow receiver holds up no others."""
-        mine = sum(key_name == hook.key_name for key_name, _ in self._under_way.values())
-        return len(self._under_way) < self._section.concurrency and mine < self._of_a_key
+    def _may_begin(self) -> bool:
+        return self._until == math.inf and self._store.trouble is None
 
     async def _rest(self, seconds: float) -> None:
         timer = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -161,32 +174,41 @@ class Hooks:
             woken.cancel()
 
     async def _tell(self, hook: HookRow) -> None:
-        began = self._clock.monotonic()
+        began, turns = self._clock.monotonic(), self._turns
         try:
             answer = await self._attempt(hook)
             if answer is not None:
                 await self._note(hook, answer, self._clock.monotonic() - began)
-        except LedgerUnavailable:
-            return
+            turns.free(hook.hook_id)
+        except LedgerUnavailable:  # told by the ledger itself, and soon over
+            turns.hold(hook.hook_id, self._clock.monotonic(), longer=False)
+        except Exception as error:  # noqa: BLE001 - in the ledger it stands as if it were due still
+            turns.hold(hook.hook_id, self._clock.monotonic())
+            self._memory.journal.announce(ChoreFailed(chore="webhooks", error=error))
         finally:
             del self._under_way[hook.hook_id]
             self._woken.set()
 
     async def _attempt(self, hook: HookRow) -> _Answer | None:
-        """Send it once, if it is of any use still; None if the job has gone on meanwhile."""
-        row = await self._store.job(hook.job_id)
-        if row is None or row.ended_at is None or row.ended_at != hook.ended_at:
-            return None
-        outcome = outcome_of(row, self._memory.shelf)
-        gone = outcome.error is not None and row.failure is None
-        if gone or self._clock.wall() >= row.ended_at + self._lifetime:
-            return _Answer("the pictures' lifetime is over", final=True)
-        secrets = self._secrets(hook.key_name)
-        if not secrets:
-            return _Answer("no secret is configured for its key")
+        """Send it once, if it is of any use still; None if the job has gone on meanwhile.
+
+        Raises: LedgerUnavailable.
+        """
         try:
+            row = await self._store.job(hook.job_id)
+            if row is None or row.ended_at is None or row.ended_at != hook.ended_at:
+                return None
+            outcome = outcome_of(row, self._memory.shelf)
+            gone = outcome.error is not None and row.failure is None
+            if gone or self._clock.wall() >= row.ended_at + self._lifetime:
+                return _Answer("the pictures' lifetime is over", final=True)
+            secrets = self._secrets(hook.key_name)
+            if not secrets:
+                return _Answer("no secret is configured for its key")
             told = self._render(Glance(row, outcome), hook.base_url)
             return await self._send(hook, message(told, row.ended_at), secrets)
+        except LedgerUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of ours; at once again would be for ever
             self._memory.journal.announce(ChoreFailed(chore="webhooks", error=error))
             return _Answer("a fault of the gateway's")
@@ -232,8 +254,9 @@ class Hooks:
             return None
         spread = 1 + _JITTER * (2 * random.random() - 1)  # noqa: S311 - so that many come apart
         pause = max(PAUSES[attempts - 1] * self._section.scale * spread, hint)
-        over = (hook.ended_at or 0.0) + self._lifetime
-        return pause if self._clock.wall() + pause < over else None
+        last = (hook.ended_at or 0.0) + self._lifetime - min(_TO_FETCH, self._lifetime / 10)
+        left = last - self._clock.wall()
+        return min(pause, left) if left > _LEAST else None
 
 
 def message_id(hook: HookRow) -> str:

@@ -6,6 +6,8 @@ marked only once the answer was handed over whole and nobody had hung up.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.responses import Response
 from starlette.types import Send
@@ -14,6 +16,7 @@ from gateway.errors import InvalidRequest
 from gateway.openai import generation_task
 from gateway.openai.answering import Answering
 from gateway.openai.terms import Terms
+from gateway.state.hooks import MOST_OF_A_JOB, TooManyHooks
 from gateway.web.policy import AddressRefused, Policy
 
 _ACCEPTED = 202
@@ -22,7 +25,8 @@ _ACCEPTED = 202
 async def answer_later(answering: Answering, send: Send) -> None:
     """Say where to ask, as soon as the ledger has the job.
 
-    Raises: what kept the job from being begun, LedgerUnavailable, CallerLeft.
+    Raises: what kept the job from being begun, LedgerUnavailable, CallerLeft; InvalidRequest where
+    so many are told of the job already.
     """
     facts, visit, promises = answering.facts, answering.visit, answering.desk.promises
     facts.job_id, facts.joined, facts.waits = visit.job_id, visit.how, "write"
@@ -30,7 +34,8 @@ async def answer_later(answering: Answering, send: Send) -> None:
     glance = generation_task.served(begun, answering.terms)
     url = answering.received.webhook_url
     if url is not None:
-        await promises.tell(visit, url, answering.base_url)
+        with _so_many():
+            await promises.tell(visit, url, answering.base_url)
     facts.upstream_ids, facts.cost = visit.upstream_ids, visit.cost
     headers = {
         "content-type": "application/json",
@@ -58,4 +63,15 @@ def check_webhook(url: str, key_name: str, terms: Terms, policy: Policy) -> None
         policy.check(url)
     except AddressRefused as refused:
         message = f"'webhook_url' cannot be used: {refused}."
+        raise InvalidRequest(message, param="webhook_url", code="invalid_value") from None
+
+
+@contextmanager
+def _so_many() -> Iterator[None]:
+    try:
+        yield
+    except TooManyHooks:
+        message = (
+            f"'webhook_url' cannot be used: {MOST_OF_A_JOB} others are told of this job already."
+        )
         raise InvalidRequest(message, param="webhook_url", code="invalid_value") from None

@@ -4,7 +4,7 @@ Owns: the ``Store`` protocol and the rows it keeps. Must not know: which backend
 times are wall-clock seconds since the Unix epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -275,7 +275,7 @@ class Store(Protocol):
     async def add_hook(self, hook: HookRow, at: float) -> None:
         """Have the job's end told to an address, at once if it is over; only once to each.
 
-        One that was given up begins anew. Raises: LedgerUnavailable.
+        One that was given up begins anew. Raises: LedgerUnavailable, TooManyHooks.
         """
         ...
 
@@ -283,8 +283,13 @@ class Store(Protocol):
         """Write what came of telling, as the row says; nothing if the job has gone on since."""
         ...
 
-    async def due_hooks(self, now: float, most: int) -> DueHooks:
-        """What is to be told by now, at most so many of each key's, and when more is."""
+    async def due_hooks(
+        self, now: float, most: int, without: Container[str] = frozenset()
+    ) -> DueHooks:
+        """What is to be told by now, at most so many of each key's, and when more is.
+
+        Those whose ids are in ``without`` are passed over.
+        """
         ...
 
     async def fetched(self, token: str, at: float) -> None:

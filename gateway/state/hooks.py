@@ -6,6 +6,17 @@ know: backends, how anybody is told. All times are wall-clock seconds since the 
 
 from dataclasses import dataclass, replace
 
+MOST_OF_A_JOB = 8
+"""So many addresses one job's end is told to."""
+
+
+class TooManyHooks(Exception):
+    """A job's end is to be told to as many addresses as it may be."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
 
 @dataclass(frozen=True, slots=True)
 class HookRow:

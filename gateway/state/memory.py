@@ -5,7 +5,7 @@ know: files, databases. It is the fake of the tests and the backend of ``memory:
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.clock import Clock
@@ -195,18 +195,21 @@ class MemoryStore:
         kept.row = replace(kept.row, links={**kept.row.links, **links})
 
     async def add_hook(self, hook: HookRow, at: float) -> None:
-        """Have a job's end told to an address. Raises: KeyError for one that was never added."""
+        """Have a job's end told to an address.
+
+        Raises: KeyError for one that was never added, TooManyHooks.
+        """
         self._hooks.add(hook, self._jobs[hook.job_id].row, at)
 
     async def hook_tried(self, hook: HookRow) -> None:
         """Remember what came of telling."""
-        if hook.job_id in self._jobs:
-            self._hooks.tried(hook, self._jobs[hook.job_id].row)
+        self._hooks.tried(hook)
 
-    async def due_hooks(self, now: float, most: int) -> DueHooks:
+    async def due_hooks(
+        self, now: float, most: int, without: Container[str] = frozenset()
+    ) -> DueHooks:
         """What is to be told by now."""
-        jobs = {job_id: self._jobs[job_id].row for job_id in self._hooks.jobs()}
-        return self._hooks.due(now, most, jobs)
+        return self._hooks.due(now, most, without)
 
     async def fetched(self, token: str, at: float) -> None:  # noqa: ARG002 - when, is for the ledger
         """Remember that a picture was fetched by its link."""

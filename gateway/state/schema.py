@@ -50,13 +50,14 @@ COUNTS = (
 )
 
 # Whom a job's end is to be told. All that is known is of its last end; "due_at" is NULL while there
-# is nothing to tell.
+# is nothing to tell. "key_name" is the job's: of each key some are looked for.
 HOOKS = (
     """
     CREATE TABLE hooks (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         hook_id TEXT NOT NULL UNIQUE,
         job_id TEXT NOT NULL REFERENCES jobs (job_id) ON DELETE CASCADE,
+        key_name TEXT NOT NULL,
         url TEXT NOT NULL,
         base_url TEXT NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
@@ -67,7 +68,7 @@ HOOKS = (
         UNIQUE (job_id, url)
     )
     """,
-    "CREATE INDEX hooks_due ON hooks (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX hooks_due ON hooks (key_name, due_at) WHERE due_at IS NOT NULL",
 )
 
 TABLES = (

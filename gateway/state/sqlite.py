@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -191,16 +191,19 @@ class SqliteStore:
         await self._write(partial(writes.add_links, job_id=job_id, links=dict(links)), Kind.FACT)
 
     async def add_hook(self, hook: HookRow, at: float) -> None:
-        """Have a job's end told to an address. Raises: LedgerUnavailable."""
+        """Have a job's end told to an address. Raises: LedgerUnavailable, TooManyHooks."""
         await self._write(partial(hook_tables.add, hook=hook, at=at), Kind.STEP)
 
     async def hook_tried(self, hook: HookRow) -> None:
         """Write what came of telling."""
         await self._write(partial(hook_tables.tried, hook=hook), Kind.FACT)
 
-    async def due_hooks(self, now: float, most: int) -> DueHooks:
+    async def due_hooks(
+        self, now: float, most: int, without: Container[str] = frozenset()
+    ) -> DueHooks:
         """What is to be told by now, and when more is. Raises: LedgerUnavailable."""
-        return await self._reading.ask(partial(hook_tables.due, now=now, most=most))
+        question = partial(hook_tables.due, now=now, most=most, without=without)
+        return await self._reading.ask(question)
 
     async def fetched(self, token: str, at: float) -> None:
         """Write that a picture was fetched by its link."""

@@ -26,6 +26,8 @@ from httpx_aiohttp.transport import AiohttpResponseStream
 
 from gateway.config.sections import Upstream
 from gateway.failpoints import armed, failpoint
+from gateway.web.brief import BriefSocket
+from gateway.web.lookups import Addresses, Lookups
 from gateway.web.policy import AddressRefused, Policy, check_addresses
 
 Method = Literal["GET", "POST"]
@@ -96,9 +98,6 @@ class AnyResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """All addresses of a host. Raises: OSError."""
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-        )
         return [
             ResolveResult(
                 hostname=host,
@@ -108,18 +107,27 @@ class AnyResolver(AbstractResolver):
                 proto=proto,
                 flags=socket.AI_NUMERICHOST,
             )
-            for found_family, _, proto, _, address in found
+            for found_family, _, proto, _, address in await self._find(host, port, family)
         ]
 
     async def close(self) -> None:
         """Nothing to release."""
 
+    async def _find(self, host: str, port: int, family: int) -> Addresses:
+        return await asyncio.get_running_loop().getaddrinfo(
+            host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+
 
 class PublicResolver(AnyResolver):
-    """Gives addresses only if all of them may be connected to; the very ones are then used."""
+    """Gives addresses only if all of them may be connected to; the very ones are then used.
 
-    def __init__(self, policy: Policy) -> None:
+    Names that strangers chose are looked up by ``lookups``.
+    """
+
+    def __init__(self, policy: Policy, lookups: Lookups | None = None) -> None:
         self._policy = policy
+        self._lookups = lookups
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -132,6 +140,11 @@ class PublicResolver(AnyResolver):
             except AddressRefused as refusal:
                 raise OSError(None, str(refusal)) from refusal
         return found
+
+    async def _find(self, host: str, port: int, family: int) -> Addresses:
+        if self._lookups is None:
+            return await super()._find(host, port, family)
+        return await self._lookups.find(host, port, family)
 
 
 class _WideTransport(AiohttpTransport):
@@ -227,12 +240,14 @@ class Files:
     """A client for pictures that are named by a link; closed by ``close``.
 
     ``policy`` is held against every address a host resolves to; whoever opens a link holds it
-    against the link before.
+    against the link before. Where callers name the links (``strangers``), their hosts' names hold
+    up nobody else's.
     """
 
-    def __init__(self, section: Upstream, policy: Policy) -> None:
+    def __init__(self, section: Upstream, policy: Policy, *, strangers: bool = False) -> None:
         tls = httpx.create_ssl_context(trust_env=False)
-        self._files = pooled(tls, PublicResolver(policy), _timeout(section))
+        lookups = Lookups(section.connect_time) if strangers else None
+        self._files = pooled(tls, PublicResolver(policy, lookups), _timeout(section))
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[Stream]:
@@ -241,8 +256,8 @@ class Files:
         The caller checks the link by the policy first, and keeps the total deadline.
         Raises: Interrupted.
         """
-        request = self._files.build_request("GET", url)
         with interruptions():
+            request = self._files.build_request("GET", url)
             response = await self._files.send(request, stream=True)
         try:
             yield Stream(response.status_code, lower(response), _chunks(response))
@@ -264,16 +279,22 @@ def pooled(
     timeout: httpx.Timeout,
     *,
     limit: int = 0,
-    fresh: bool = False,
+    heads_only: bool = False,
 ) -> httpx.AsyncClient:
     """A client on aiohttp's pool, made in the running loop on first use.
 
-    ``limit`` bounds its connections, 0: any number; with ``fresh`` none is used twice.
+    ``limit`` bounds its connections, 0: any number. With ``heads_only`` none is used twice, and of
+    each so little is read that it is enough for an answer's head alone.
     """
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=limit, resolver=resolver, use_dns_cache=False, ssl=tls, force_close=fresh
+            limit=limit,
+            resolver=resolver,
+            use_dns_cache=False,
+            ssl=tls,
+            force_close=heads_only,
+            socket_factory=BriefSocket.to if heads_only else None,
         )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 

@@ -13,22 +13,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import httpx
+
 _NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,62}")
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _LONGEST = 8_192
 _HTTPS_PORT = 443
-# Networks that carry another address inside, or that is_global takes for public in Python 3.11.
-_TUNNELS = tuple(
+# What no host of the public internet has, by the registries of special addresses (RFC 6890 and
+# what has been added since), or what carries another address inside. ``is_global`` knows others;
+# which ones, depends on Python's version. Of IPv6 only 2000::/3 is given out at all.
+_SPECIAL = tuple(
     ipaddress.ip_network(net)
     for net in (
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "2001::/23",
+        "2001:db8::/32",
         "2002::/16",
-        "2001::/32",
-        "::ffff:0:0/96",
-        "::/96",
+        "3fff::/20",
     )
 )
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
 
 class AddressRefused(Exception):
@@ -50,6 +55,7 @@ class Policy:
     def check(self, url: str) -> None:
         """Judge a link before resolution. Raises: AddressRefused."""
         scheme, host, port = _parts(url)
+        _readable(url, host)
         if f"{scheme}://{host}:{port}" in self.origins:
             return
         if self.only_hosts and host not in self.only_hosts:
@@ -85,9 +91,22 @@ def check_addresses(addresses: Iterable[str]) -> None:
 def is_public(text: str) -> bool:
     """Whether an IP address belongs to the public internet and is not a tunnel to elsewhere."""
     address = ipaddress.ip_address(text.partition("%")[0])
-    if any(address in net for net in _TUNNELS if net.version == address.version):
+    if address.version == _GIVEN_OUT.version and address not in _GIVEN_OUT:
+        return False
+    if any(address in net for net in _SPECIAL if net.version == address.version):
         return False
     return address.is_global and not address.is_multicast
+
+
+def _readable(url: str, host: str) -> None:
+    """Whether httpx reads the same host out of a link, and can show it. Raises: AddressRefused."""
+    try:
+        read = httpx.URL(url)
+        same = read.raw_host.decode("ascii") == host and read.host != ""
+    except (httpx.InvalidURL, UnicodeError):  # a name that pretends to be in another script
+        same = False
+    if not same:
+        raise AddressRefused("its host is not a public name")
 
 
 def _parts(url: str) -> tuple[str, str, int]:

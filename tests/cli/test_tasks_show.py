@@ -131,7 +131,7 @@ def test_it_is_told_who_was_to_be_told_and_whether_they_were(looks: Looks) -> No
     for name, row in rows:
         url = f"https://{name}.example.com/a/secret?token=7"
         named = {"hook_id": f"hook_{name}", "url": url, "base_url": "http://here"}
-        looks.ledger.insert("hooks", job_id=job, **named, **row)
+        looks.ledger.insert("hooks", job_id=job, key_name="studio", **named, **row)
     shown = looks.tasks("show", job).stdout
     table = shown.partition("TO BE TOLD")[2].partition("\n\n")[0].splitlines()[1:]
     lines = [re.sub(" +", " ", line).strip() for line in table]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -233,6 +234,7 @@ async def test_a_hundred_are_told_though_the_receiver_fails_half_the_time(tmp_pa
         "https://10.0.0.7/",
         "https://localhost/",
         "ftp://example.com/",
+        "https://xn--a.com/told",
         "not a link",
     ],
 )
@@ -247,6 +249,29 @@ async def test_an_address_that_may_not_be_told_is_refused_before_anything_is_bou
         assert url not in error["message"]
         assert stand.purchases == 0
         assert await stand.gateway._store.unfinished() == ()
+
+
+async def test_so_many_addresses_are_told_of_one_purchase_and_no_more(
+    stand: Stand, receiver: Receiver
+) -> None:
+    async with stand.plain() as client:
+
+        async def again(number: int) -> httpx.Response:
+            body = {**WISH, "webhook_url": f"{receiver.url}/{number}"}
+            headers = {**LATER, "idempotency-key": "one purchase"}
+            return await client.post("/v1/images/generations", json=body, headers=headers)
+
+        answers = [await again(number) for number in range(8)]
+        assert [answer.status_code for answer in answers] == [202] * 8
+        ninth, known = await again(8), await again(7)
+        shown = await client.get(answers[0].headers["location"])
+    assert (ninth.status_code, known.status_code, shown.status_code) == (400, 202, 200)
+    error = ninth.json()["error"]
+    assert (error["param"], error["code"]) == ("webhook_url", "invalid_value")
+    assert "8 others are told of this job already" in error["message"]
+    await stand.until(lambda: len(told(stand, WebhookDelivered)) == 8)
+    assert {call.path for call in receiver.calls} == {f"/{number}" for number in range(8)}
+    assert stand.purchases == 1
 
 
 async def test_without_a_secret_there_are_no_webhooks(tmp_path: Path) -> None:
@@ -270,13 +295,12 @@ async def test_a_webhook_is_for_who_asks_later(stand: Stand, receiver: Receiver)
 async def test_a_name_that_leads_to_a_private_address_is_refused_when_connecting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = asyncio.get_running_loop()
-    resolve = loop.getaddrinfo
+    resolve = socket.getaddrinfo
 
-    async def lying(host: str, *rest: Any, **how: Any) -> Any:
-        return await resolve("127.0.0.1" if host == "hooks.example.com" else host, *rest, **how)
+    def lying(host: str, *rest: Any, **how: Any) -> Any:
+        return resolve("127.0.0.1" if host == "hooks.example.com" else host, *rest, **how)
 
-    monkeypatch.setattr(loop, "getaddrinfo", lying)
+    monkeypatch.setattr(socket, "getaddrinfo", lying)
     async with behaving(tmp_path, webhooks={**HOOKS, "hosts": [], "scale": 0.00001}) as stand:
         answer = await asked(stand, "https://hooks.example.com" + canaries.WEBHOOK_PATH)
         assert answer.status_code == 202

@@ -5,7 +5,7 @@ disk was full, goes with the process that had it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
@@ -166,9 +166,11 @@ class Ledger:
     async def hook_tried(self, hook: HookRow) -> None:
         await self._write(lambda: _at_once(self._disk.kept.hook_tried(hook)))
 
-    async def due_hooks(self, now: float, most: int) -> DueHooks:
+    async def due_hooks(
+        self, now: float, most: int, without: Container[str] = frozenset()
+    ) -> DueHooks:
         await self._reading()
-        return await self._disk.kept.due_hooks(now, most)
+        return await self._disk.kept.due_hooks(now, most, without)
 
     async def fetched(self, token: str, at: float) -> None:
         await self._write(lambda: _at_once(self._disk.kept.fetched(token, at)))

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -191,10 +191,10 @@ async def test_every_address_is_told_and_equal_ones_once(desk: Desk) -> None:
     assert len({call.headers["webhook-id"] for call in desk.poster.calls}) == 2
 
 
-async def test_what_is_over_already_is_told_when_the_ledger_is_looked_into(desk: Desk) -> None:
+async def test_who_asks_about_what_is_over_already_is_told_at_once(desk: Desk) -> None:
     await desk.ended(idempotency_key="k")
     await desk.promised("https://late.example.com/", idempotency_key="k")
-    await desk.house.clock.advance(60.0)
+    await desk.house.clock.advance(0.1)
     assert [call.url for call in desk.poster.calls] == [URL, "https://late.example.com/"]
 
 
@@ -322,8 +322,31 @@ async def test_nobody_is_told_of_pictures_whose_lifetime_is_over(desk: Desk) -> 
     desk.hooks._lifetime = 2 * 3_600.0
     await desk.over()
     await desk.house.clock.advance(LIFETIME)
-    assert len(desk.poster.calls) == 2
-    assert len(desk.facts(WebhookGivenUp)) == 1
+    (ended,) = desk.facts(JobEnded)
+    assert isinstance(ended, JobEnded)
+    # The second pause would end with the pictures: it is cut short, so that they can be fetched.
+    assert [call.at - ended.at for call in desk.poster.calls] == [
+        pytest.approx(0.0, abs=0.1),
+        pytest.approx(3_600.0, abs=0.1),
+        pytest.approx(7_140.0, abs=0.1),
+    ]
+    (given_up,) = desk.facts(WebhookGivenUp)
+    assert isinstance(given_up, WebhookGivenUp)
+    assert (given_up.attempts, given_up.reason) == (3, "HTTP 503")
+
+
+@pytest.mark.parametrize("reply", [Reply(503, 3_600.0), Reply(500)])
+async def test_a_pause_beyond_what_is_left_is_cut_short(desk: Desk, reply: Reply) -> None:
+    await desk.promised()
+    desk.poster.replies = [Reply(500), Reply(500), reply]
+    desk.hooks._lifetime = 100.0  # and the third pause is two minutes
+    await desk.over()
+    await desk.house.clock.advance(LIFETIME)
+    (ended,) = desk.facts(JobEnded)
+    assert isinstance(ended, JobEnded)
+    assert len(desk.poster.calls) == 4
+    assert desk.poster.calls[-1].at - ended.at == pytest.approx(90.0, abs=0.1)
+    assert len(desk.facts(WebhookDelivered)) == 1
 
 
 async def test_nobody_is_told_of_pictures_that_are_gone(desk: Desk) -> None:
@@ -379,6 +402,63 @@ async def test_one_key_s_slow_receivers_hold_up_no_other_key(house: House) -> No
     desk.running.cancel()
 
 
+async def test_silent_receivers_of_as_many_keys_as_there_are_places_hold_up_no_other_key(
+    house: House,
+) -> None:
+    desk = Desk(house, Section(concurrency=8, time=10.0))
+    desk.poster.slow = 10.0
+    desk.poster.otherwise = Interrupted("timeout")
+    for key in range(4):
+        for n in range(20):
+            url = f"https://silent.example.com/{key}/{n}"
+            await desk.promised(url, fingerprint=b"%d %d" % (key, n), key_name=f"silent{key}")
+    await desk.over()
+    await house.clock.advance(15.0)
+    assert desk.poster.open == 8
+    ended = await desk.ended("https://quick.example.com/", key_name="quick")
+    row = await house.store.job(ended)
+    assert row is not None
+    assert row.ended_at is not None
+    await house.clock.advance(10.1)
+    (quick,) = [call for call in desk.poster.calls if "quick" in call.url]
+    assert quick.at - row.ended_at <= 10.1
+    assert desk.poster.most == 8
+    desk.running.cancel()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+async def test_with_few_places_keys_take_turns(house: House, concurrency: int) -> None:
+    desk = Desk(house, Section(concurrency=concurrency))
+    desk.poster.slow = 10.0
+    for n in range(10):
+        for key in range(3):
+            wish = {"fingerprint": b"%d %d" % (key, n), "key_name": f"first{key}"}
+            await desk.promised(f"https://first{key}.example.com/", **wish)
+    await desk.over()
+    await desk.ended("https://last.example.com/", key_name="last")
+    await house.clock.advance(60.0)
+    hosts = [call.url.split("/")[2] for call in desk.poster.calls]
+    assert "last.example.com" in hosts
+    assert desk.poster.most == concurrency
+    desk.running.cancel()
+
+
+async def test_many_ends_at_once_are_few_looks_into_the_ledger(desk: Desk) -> None:
+    looks, due_hooks = 0, desk.house.store.due_hooks
+
+    async def counted(*given: Any) -> DueHooks:
+        nonlocal looks
+        looks += 1
+        return await due_hooks(*given)
+
+    desk.house.store.due_hooks = counted  # type: ignore[method-assign, assignment]
+    await desk.promised(fingerprint=b"a")
+    for _ in range(100):
+        desk.house.journal.announce(LedgerRecovered(written=1))
+        await desk.house.clock.advance(0.01)
+    assert 10 <= looks <= 21  # in a second
+
+
 async def test_so_many_are_told_at_once_and_no_more(house: House) -> None:
     desk = Desk(house, Section(concurrency=1))
     desk.poster.slow = 5.0
@@ -402,7 +482,7 @@ async def test_nothing_is_told_while_that_could_not_be_written_down(desk: Desk) 
     assert desk.poster.calls == []
     desk.house.store.trouble = None
     desk.house.journal.announce(LedgerRecovered(written=1))
-    await desk.house.clock.advance(0.0)
+    await desk.house.clock.advance(0.1)
     assert len(desk.poster.calls) == 1
 
 
@@ -411,8 +491,8 @@ async def test_what_was_told_while_the_ledger_was_being_read_is_not_told_again(
 ) -> None:
     due_hooks, clock = desk.house.store.due_hooks, desk.house.clock
 
-    async def slowly(now: float, most: int) -> DueHooks:
-        found = await due_hooks(now, most)
+    async def slowly(now: float, most: int, without: Container[str] = frozenset()) -> DueHooks:
+        found = await due_hooks(now, most, without)
         await clock.sleep(3.0)
         return found
 
@@ -442,6 +522,73 @@ async def test_a_ledger_that_cannot_be_read_is_asked_again_later(desk: Desk) -> 
     assert desk.poster.calls == []
     await desk.house.clock.advance(61.0)
     assert len(desk.facts(WebhookDelivered)) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("not JSON"), unavailable()])
+async def test_a_job_that_cannot_be_read_is_not_asked_for_at_once_again(
+    desk: Desk, error: Exception
+) -> None:
+    job, asked = desk.house.store.job, 0
+
+    async def broken(_: str) -> None:
+        nonlocal asked
+        asked += 1
+        raise error
+
+    await desk.promised()
+    desk.house.store.job = broken  # type: ignore[method-assign, assignment]
+    await desk.over()
+    await desk.house.clock.advance(3.0)
+    assert asked == 1
+    assert len(desk.facts(ChoreFailed)) == isinstance(error, ValueError)
+    desk.house.store.job = job  # type: ignore[method-assign]
+    await desk.house.clock.advance(4.0)
+    assert len(desk.facts(WebhookDelivered)) == 1
+
+
+async def test_a_job_that_can_never_be_read_is_given_up(desk: Desk) -> None:
+    async def broken(_: str) -> None:
+        raise ValueError("not JSON")
+
+    await desk.promised()
+    desk.house.store.job = broken  # type: ignore[method-assign, assignment]
+    await desk.over()
+    await desk.house.clock.advance(LIFETIME)
+    (given_up,) = desk.facts(WebhookGivenUp)
+    assert isinstance(given_up, WebhookGivenUp)
+    assert (given_up.attempts, given_up.reason) == (10, "a fault of the gateway's")
+    assert await desk.pending() == 0
+
+
+@pytest.mark.parametrize("error", [ValueError("its own fault"), unavailable()])
+async def test_what_was_told_and_cannot_be_written_down_is_not_told_again_at_once(
+    desk: Desk, error: Exception
+) -> None:
+    write = desk.house.store.hook_tried
+
+    async def broken(_: HookRow) -> None:
+        raise error
+
+    desk.house.store.hook_tried = broken  # type: ignore[method-assign, assignment]
+    await desk.promised()
+    await desk.promised("https://other.example.com/", fingerprint=b"other", key_name="other")
+    await desk.over()
+    await desk.house.clock.advance(3.0)
+    assert len(desk.poster.calls) == 2
+    await desk.house.clock.advance(600.0)
+    ours = [call for call in desk.poster.calls if call.url == URL]
+    if isinstance(error, ValueError):  # for ever, perhaps
+        gaps = [after.at - before.at for before, after in pairwise(ours)]
+        assert gaps == [pytest.approx(pause, abs=0.2) for pause in PAUSES[:3]]
+        assert len(desk.facts(ChoreFailed)) == len(desk.poster.calls)
+    else:
+        assert 100 <= len(ours) <= 122
+        assert desk.facts(ChoreFailed) == []
+    assert len({call.headers["webhook-id"] for call in ours}) == 1
+    desk.house.store.hook_tried = write  # type: ignore[method-assign]
+    await desk.house.clock.advance(700.0)
+    assert len(desk.facts(WebhookDelivered)) == 2
+    assert await desk.pending() == 0
 
 
 async def test_a_process_that_dies_before_it_told_leaves_it_to_the_next(
@@ -488,6 +635,18 @@ async def test_a_receiver_that_takes_too_long_does_not_hold_up_the_stop(desk: De
     assert desk.house.clock.monotonic() - before < 3.1
     assert (desk.poster.open, await desk.pending()) == (0, 1)
     assert repr(desk.hooks) == "Hooks(0 under way)"
+
+
+async def test_what_is_under_way_has_its_time_from_when_nothing_more_is_begun(desk: Desk) -> None:
+    desk.poster.slow = 1e6
+    await desk.ended()
+    desk.hooks.close()  # with the drain
+    await desk.house.clock.advance(2.0)
+    desk.hooks.close()
+    before = desk.house.clock.monotonic()
+    await desk.house.clock.drive(desk.hooks.finish())  # when that is over
+    assert desk.house.clock.monotonic() - before == pytest.approx(1.0)
+    assert (desk.poster.open, await desk.pending()) == (0, 1)
 
 
 def test_a_message_has_one_name_for_an_end_and_another_for_another() -> None:

@@ -27,6 +27,7 @@ BROAD: Mapping[str, str] = {
     "gateway.ops.watchers:Watchers.__call__": "a watcher's fault must never cost a request",
     "gateway.overview:Overview.refresh": "what cannot be counted must end nothing",
     "gateway.jobs.hooks:Hooks._attempt": "a fault in one telling must neither end nor repeat it",
+    "gateway.jobs.hooks:Hooks._tell": "what cannot be written down must not be told without end",
     "gateway.jobs.housekeeping:Housekeeping._do": "one chore's fault must not end the others",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",

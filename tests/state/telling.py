@@ -9,7 +9,7 @@ import pytest
 
 from gateway.events import JobEnded, JobPromised, JobReopened
 from gateway.state.base import JobRow, Store
-from gateway.state.hooks import DueHooks, HookRow
+from gateway.state.hooks import MOST_OF_A_JOB, DueHooks, HookRow, TooManyHooks
 from tests.state.rows import a_job, created, sent, tell
 
 FAR = 1e12
@@ -104,6 +104,49 @@ class TellingContract:
         await end(memory, "j")
         assert await due(memory) == [("j", "https://a"), ("j", "https://b")]
         assert (await memory.due_hooks(FAR, 10)).hooks[0].hook_id == "hook_1"
+
+    async def test_so_many_addresses_are_told_of_one_job_and_no_more(self, memory: Store) -> None:
+        assert MOST_OF_A_JOB == 8
+        for job in ("j", "other"):
+            await memory.add_job(a_job(job))
+            for number in range(8):
+                await memory.add_hook(a_hook(job, f"https://{number}"), 1.0)
+        with pytest.raises(TooManyHooks) as told:
+            await memory.add_hook(a_hook("j", "https://ninth"), 1.0)
+        assert told.value.job_id == "j"
+        await memory.add_hook(a_hook("j", "https://3", name="again"), 1.0)  # it is known
+        await end(memory, "j")
+        assert await due(memory) == [("j", f"https://{number}") for number in range(8)]
+        for hook in (await memory.due_hooks(FAR, 10)).hooks:
+            await memory.hook_tried(replace(hook, due_at=None, given_up_at=60.0))
+        with pytest.raises(TooManyHooks):
+            await memory.add_hook(a_hook("j", "https://ninth"), 70.0)
+        await memory.add_hook(a_hook("j", "https://3", name="again"), 70.0)
+        assert await due(memory) == [("j", "https://3")]
+
+    async def test_those_that_are_named_are_passed_over_and_take_nobody_s_place(
+        self, memory: Store
+    ) -> None:
+        for place in range(5):
+            await memory.add_job(a_job(f"j{place}", key="odd" if place == 4 else "studio"))
+            await memory.add_hook(a_hook(f"j{place}", name=f"hook_{place}"), 1.0)
+            await end(memory, f"j{place}", at=10.0 + place)
+        without = {"hook_0", "hook_1", "hook_4"}
+        found = await memory.due_hooks(FAR, 1, without)
+        assert [hook.hook_id for hook in found.hooks] == ["hook_2"]
+        assert await memory.due_hooks(10.0, 9, without) == DueHooks((), 11.0)
+        assert (await memory.figures()).hooks == 5
+
+    async def test_when_more_is_to_be_told_is_the_next_of_any_key_s(self, memory: Store) -> None:
+        for place, key in enumerate(("b", "a", "c")):
+            await memory.add_job(a_job(key, key=key))
+            await memory.add_hook(a_hook(key), 1.0)
+            await end(memory, key, at=10.0 - place)
+        for now, jobs, later in ((7.0, [], 8.0), (8.0, ["c"], 9.0), (9.5, ["c", "a"], 10.0)):
+            found = await memory.due_hooks(now, 9)
+            assert [hook.job_id for hook in found.hooks] == jobs
+            assert found.next_at == later
+        assert (await memory.due_hooks(10.0, 9)).next_at is None
 
     async def test_who_was_told_is_not_told_again(self, memory: Store) -> None:
         await memory.add_job(a_job("j"))

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import LedgerUnavailable
 from gateway.events import JobEnded, JobPromised
+from gateway.state import hook_tables
 from gateway.state.opening import migrate
 from gateway.state.schema import VERSION
 from gateway.state.sqlite import SqliteStore
@@ -63,10 +64,35 @@ async def test_a_ledger_of_version_3_gets_what_it_lacks(ledger: Ledger) -> None:
         assert said(ledger, columns) == said(fresh, columns)
 
 
-async def test_what_is_due_is_found_by_its_index(ledger: Ledger, store: SqliteStore) -> None:
+async def test_what_is_due_is_found_without_a_look_at_all_of_it(
+    ledger: Ledger, store: SqliteStore
+) -> None:
+    """However many are due, SQLite takes as many steps as there are keys."""
+    for key in ("a", "b"):
+        await store.add_job(a_job(key, key=key))
+        await store.remark(JobEnded(job_id=key, at=1.0))
     await store.close()
-    plan = said(ledger, "EXPLAIN QUERY PLAN SELECT hook_id FROM hooks WHERE due_at <= 1")
-    assert "USING INDEX hooks_due" in str(plan)
+    steps: list[int] = []
+    for many in (100, 10_000):
+        with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT INTO hooks (hook_id, job_id, key_name, url, base_url, due_at) "
+                "VALUES (?, 'a', 'a', ?, '', ?)",
+                ((f"{many}-{n}", f"{many}-{n}", 10.0 + n) for n in range(many)),
+            )
+            connection.execute("COMMIT")
+            steps.append(0)
+
+            def count() -> int:
+                steps[-1] += 1
+                return 0
+
+            connection.set_progress_handler(count, 1)
+            found = hook_tables.due(connection, 10.0 + many, 4)
+            connection.set_progress_handler(None, 0)
+            assert [hook.key_name for hook in found.hooks] == ["a"] * 4
+    assert steps[1] == pytest.approx(steps[0], abs=20)
 
 
 async def test_no_hook_is_taken_while_nothing_can_be_written(ledger: Ledger) -> None:

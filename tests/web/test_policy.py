@@ -51,6 +51,8 @@ def test_public_names_and_configured_hosts_are_followed(url: str) -> None:
         "http://127.0.0.1/files/a.png",
         "https://files.example.org/" + "a" * 9000,
         "https://-bad.example.org/a",
+        "https://xn--a.com/a",  # in no script at all
+        "https://xn--0.example.org/a",
         "https://example.123/a",
         "",
     ],
@@ -70,7 +72,18 @@ def test_a_list_of_hosts_excludes_all_others_but_the_vendors_origin() -> None:
         policy.check("https://files.example.org/a.png")
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "93.184.216.34",
+        "192.0.1.1",
+        "192.88.98.255",
+        "2606:2800:220:1:248:1893:25c8:1946",
+        "2001:200::1",
+        "2400:cb00::1",
+        "3ffe::1",
+    ],
+)
 def test_public_addresses_are(address: str) -> None:
     assert is_public(address)
 
@@ -98,6 +111,34 @@ def test_public_addresses_are(address: str) -> None:
         "2001:0:7f00:1::",
         "::ffff:127.0.0.1",
         "::127.0.0.1",
+        "0.1.2.3",
+        "192.0.0.1",
+        "192.0.0.9",
+        "192.0.0.171",
+        "192.0.0.255",
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "240.0.0.1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:1::1",
+        "2001:2::1",
+        "2001:10::1",
+        "2001:20::1",
+        "2001:30::1",
+        "2001:1ff:ffff::1",
+        "2001:db8::1",
+        "3fff::1",
+        "3fff:fff:ffff::1",
+        "4000::1",
+        "5f00::1",
+        "fec0::1",
+        "feff::1",
+        "::a00:1",
     ],
 )
 def test_private_addresses_and_tunnels_are_not_public(address: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.web.brief import MOST, BriefSocket
 from gateway.web.policy import Policy
 from gateway.web.posts import Interrupted, Posts, Reply
 from tests.clocks import FakeClock
@@ -74,6 +75,60 @@ async def test_what_is_no_answer_is_told_in_a_word(behave: Behave, reason: str) 
     assert "127.0.0.1" not in told.value.reason
 
 
+def endless(start: bytes, more: bytes) -> Behave:
+    """Sends more and more, as long as it is read."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await faulty.request_of(reader)
+        writer.write(start)
+        for _ in range(20_000):
+            writer.write(more * 100)
+            await writer.drain()
+
+    return behave
+
+
+_HINT = b"HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("behave", "outcome"),
+    [
+        (endless(b"", _HINT), "its answer does not end"),
+        (endless(b"", b"HTTP/1.1 100 \r\n\r\n"), "its answer does not end"),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), None),
+        (endless(b"HTTP/1.1 200 ", b"fine"), None),
+        (endless(b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), Reply(200)),
+        (endless(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n", b"a"), Reply(200)),
+        (
+            endless(_HINT * 9 + b"HTTP/1.1 201 \r\ncontent-length: 9999999\r\n\r\n", b"a"),
+            Reply(201),
+        ),
+    ],
+)
+async def test_of_an_answer_without_end_only_the_beginning_is_read(
+    behave: Behave, outcome: Reply | str | None
+) -> None:
+    told: Reply | str
+    read = 0
+    counted = BriefSocket._count
+
+    def count(plug: BriefSocket, piece: int) -> None:
+        nonlocal read
+        read += piece
+        counted(plug, piece)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BriefSocket, "_count", count)
+        async with serving(behave) as server, posts(seconds=60.0) as client:
+            try:
+                told = await client.post(server.url, b"{}", {})
+            except Interrupted as interrupted:
+                told = interrupted.reason
+    assert told == outcome or (outcome is None and isinstance(told, str))
+    assert 0 < read <= MOST + 4_096
+
+
 async def test_where_nobody_listens_is_told_too() -> None:
     async with posts() as client:
         with pytest.raises(Interrupted):
@@ -106,12 +161,12 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused_when_connect
     asked: list[str] = []
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
-    async def resolve(host: str, port: int, **_: object) -> list[object]:
+    def resolve(host: str, port: int, **_: object) -> list[object]:
         asked.append(host)
         public = (family, socket.SOCK_STREAM, 6, "", ("93.184.215.14", port))
         return [public, (family, socket.SOCK_STREAM, 6, "", (address, port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     async with posts(frozenset()) as client:
         for _ in range(2):  # at every attempt
             with pytest.raises(Interrupted) as told:
