@@ -164,7 +164,7 @@ def _ran(folder: Path, tests: str, *how: str) -> tuple[str, dict[str, list[str]]
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *("-p", "tests.clients.reporting", "--rows-to", rows, *how, "test_three.py"),
+            *("-p", "tests.clients.reporting", "--rows-to", str(rows), *how, "test_three.py"),
         ],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT)},
