@@ -1,11 +1,13 @@
 """One long-lived process per client, that does what it is told by lines of JSON.
 
-Owns: starting it in the client's environment, handing over commands, any number at once, and what
-comes back. Must not know: what is asked, or how a client is called.
+Owns: starting it in the client's environment, with the versions it has to find there, handing over
+commands, any number at once, and what comes back. Must not know: what is asked, or how a client is
+called.
 """
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import subprocess
@@ -49,6 +51,7 @@ class Driver:
         self._name = known.name
         self._numbers = itertools.count()
         self._awaited: dict[int, Future[Any]] = {}
+        self._lock, self._ended = threading.Lock(), ""
         self._said = folder / f"{known.name}.txt"
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
@@ -66,13 +69,17 @@ class Driver:
 
     async def ask(self, do: str, *, patience: float = PATIENCE, **command: Any) -> Any:
         """Have it do something. Raises: Refused."""
-        number = next(self._numbers)
-        answer = self._awaited[number] = Future[Any]()
+        number, answer = next(self._numbers), Future[Any]()
         answer.set_running_or_notify_cancel()  # from now on nobody can: it may come late
+        with self._lock:
+            if self._ended:
+                raise AssertionError(self._ended)
+            self._awaited[number] = answer
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write(json.dumps({"id": number, "do": do, **command}) + "\n")
-        stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # its end is told to all who wait
+            stdin.write(json.dumps({"id": number, "do": do, **command}) + "\n")
+            stdin.flush()
         async with asyncio.timeout(patience):
             told = await asyncio.wrap_future(answer)
         if "error" in told:
@@ -87,7 +94,8 @@ class Driver:
         self._process.kill()
         self._process.wait()
         self._reader.join()
-        stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            stdin.close()
         stdout.close()
 
     def _read(self) -> None:
@@ -97,17 +105,22 @@ class Driver:
             told = json.loads(line)
             self._awaited.pop(told["id"]).set_result(told)
         last = self._said.read_text("utf-8", "replace")[-2000:]
+        with self._lock:
+            self._ended = f"the process of {self._name} has ended:\n{last}"
         for left in self._awaited.values():
-            left.set_exception(AssertionError(f"the process of {self._name} has ended:\n{last}"))
+            left.set_exception(AssertionError(self._ended))
 
 
 def _command(known: Known, environment: Environment) -> list[str]:
+    pinned = json.dumps(known.pinned)  # what it imports has to be of these versions
     if known.python:
-        return [str(environment.python), "-m", f"tests.clients.drivers.{known.program}"]
-    program = (HERE / "drivers" / known.program).as_uri()
+        program = f"tests.clients.drivers.{known.program}"
+        return [str(environment.python), "-m", program, pinned]
+    address = json.dumps((HERE / "drivers" / known.program).as_uri())
     # Bare names are looked for from here on, in the folder the process is started in.
-    started = f"globalThis.load = (name) => import(name); await import({json.dumps(program)});"
-    return [str(NODE), "--input-type=module", "--eval", started]
+    looked = "globalThis.find = (name) => import.meta.resolve(name)"
+    started = f"{looked}; globalThis.load = (name) => import(name); await import({address});"
+    return [str(NODE), "--input-type=module", "--eval", started, pinned]
 
 
 def _variables(known: Known, environment: Environment) -> dict[str, str]:

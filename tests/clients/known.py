@@ -38,11 +38,13 @@ class Known:
     @property
     def called(self) -> str:
         """Its name and version, for people."""
-        told = [f"{self.title or one} {self._version(one)}" for one in self.packages]
+        told = [f"{self.title or one} {self.pinned[one]}" for one in self.packages]
         return f"{', '.join(told)} ({'Python' if self.python else 'npm'})"
 
-    def _version(self, package: str) -> str:
-        return (_pinned(self.environment) if self.python else _npm_versions())[package]
+    @property
+    def pinned(self) -> dict[str, str]:
+        """What the committed list of its environment says: each package's version."""
+        return _pinned(self.environment) if self.python else _npm_versions()
 
 
 @cache

@@ -1,22 +1,28 @@
 """A plugin for pytest (``-p tests.clients.reporting``): which rows were answered, and how.
 
-Owns: gathering results by row, also from several processes, and the table in Markdown at a run's
-end. ``--rows-to FILE`` writes what was collected or run as JSON. Must not know: what rows mean.
+Owns: gathering what was collected and how it ended, also from several processes, and the table in
+Markdown at a run's end. ``--rows-to FILE`` writes the same as JSON. Must not know: what rows mean.
+
+A row's answers are those that were collected, whatever became of them: what did not come to its
+end, because a test before it stopped the run or a process died, has passed nothing. So each process
+writes down what it collected before it runs any of it.
 """
 
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.clients.rows import ROWS
 
 RAW = "raw bytes"
-_OUR_OWN = "this suite"
-_PROPERTY = "row"
+OUR_OWN = "this suite"
+_FOLDER = "rows_folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,6 @@ class Answer:
 
 
 _ELSEWHERE = {test: number for number, row in ROWS.items() for test in row.elsewhere}
-_COLLECTED = pytest.StashKey[list[Answer]]()
-_RESULTS = pytest.StashKey[dict[Answer, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,17 +44,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_COLLECTED] = []
-    config.stash[_RESULTS] = {}
-    config.pluginmanager.register(_Listener(config), "rows")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test carries its rows along, so that they come back with its result."""
-    for item in items:
-        for answer in answers_of(item):
-            config.stash[_COLLECTED].append(answer)
-            item.user_properties.append((_PROPERTY, asdict(answer)))
+    told: dict[str, Any] = getattr(config, "workerinput", {})
+    if _FOLDER in told:
+        folder = Path(told[_FOLDER])
+    else:
+        made = tempfile.TemporaryDirectory(prefix="rows-")
+        config.add_cleanup(made.cleanup)
+        folder = Path(made.name)
+    config.pluginmanager.register(_Listener(folder), "rows")
 
 
 def answers_of(item: pytest.Item) -> Iterable[Answer]:
@@ -59,7 +60,7 @@ def answers_of(item: pytest.Item) -> Iterable[Answer]:
         yield _answer(item, *mark.args, **mark.kwargs)
     number = _ELSEWHERE.get(item.nodeid.partition("[")[0])
     if number is not None:
-        yield _answer(item, number, _OUR_OWN)
+        yield _answer(item, number, OUR_OWN)
 
 
 def _answer(item: pytest.Item, number: int, client: str, how: str = "") -> Answer:
@@ -67,34 +68,54 @@ def _answer(item: pytest.Item, number: int, client: str, how: str = "") -> Answe
 
 
 class _Listener:
-    """Hears of every test's end, wherever it ran."""
+    """Hears of what is collected and of every test's end, wherever it runs."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._results = config.stash[_RESULTS]
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._outcomes: dict[str, str] = {}
+        self._items: list[pytest.Item] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Another process is to run tests: it collects by itself, and writes where this reads."""
+        node.workerinput[_FOLDER] = str(self._folder)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """What was collected, before any of it is left out."""
+        self._items = list(items)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write it down, under the names that results will have."""
+        told = [asdict(answer) for item in self._items for answer in answers_of(item)]
+        worker = getattr(session.config, "workerinput", {}).get("workerid", "alone")
+        (self._folder / f"{worker}.json").write_text(json.dumps(told), "utf-8")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for name, told in report.user_properties:
-            if name == _PROPERTY and isinstance(told, dict):
-                answer = Answer(**told)
-                if report.outcome != "passed" or report.when == "call":
-                    worst = self._results.get(answer) == "failed"
-                    self._results[answer] = "failed" if worst else report.outcome
+        """A process that died is told of as a failure of the test it was at."""
+        if report.outcome == "failed" or self._outcomes.get(report.nodeid) == "failed":
+            self._outcomes[report.nodeid] = "failed"
+        elif report.outcome != "passed" or report.when == "call":
+            self._outcomes[report.nodeid] = report.outcome
 
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        found = self._found()
+        if file := config.getoption("--rows-to"):
+            told = json.dumps([asdict(answer) for answer in found])
+            Path(file).write_text(told, "utf-8")
+        if found and not config.getoption("--collect-only"):
+            terminalreporter.write_line(f"\n{table(found)}\n")
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    ran = [_with(answer, outcome) for answer, outcome in config.stash[_RESULTS].items()]
-    found = ran or config.stash[_COLLECTED]
-    if file := config.getoption("--rows-to"):
-        told = json.dumps([asdict(answer) for answer in found])
-        Path(file).write_text(told, "utf-8")
-    if ran:
-        terminalreporter.write_line(f"\n{table(ran)}\n")
-
-
-def _with(answer: Answer, outcome: str) -> Answer:
-    return Answer(answer.number, answer.client, answer.how, answer.test, outcome)
+    def _found(self) -> list[Answer]:
+        """What any process collected, and how it ended."""
+        collected = {
+            Answer(**told): None
+            for file in sorted(self._folder.glob("*.json"))
+            for told in json.loads(file.read_text("utf-8"))
+        }
+        return [replace(one, outcome=self._outcomes.get(one.test, "")) for one in collected]
 
 
 def table(answers: Iterable[Answer]) -> str:
@@ -117,8 +138,14 @@ def table(answers: Iterable[Answer]) -> str:
 def _result(answers: list[Answer]) -> str:
     if not answers:
         return "not run"
-    fallen = sorted({one.client for one in answers if one.outcome != "passed"})
-    return f"failed: {', '.join(fallen)}" if fallen else "passed"
+    failed = {one.client for one in answers if one.outcome == "failed"}
+    left_out = {one.client for one in answers if one.outcome not in {"passed", "failed"}}
+    told = [
+        f"{how}: {', '.join(sorted(clients))}"
+        for how, clients in (("failed", failed), ("not run", left_out))
+        if clients
+    ]
+    return "; ".join(told) or "passed"
 
 
 def _clients(answers: list[Answer]) -> str:

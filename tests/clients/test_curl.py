@@ -264,18 +264,31 @@ async def test_an_edit_in_json_has_a_mask(stand: Stand, books: Books, prompt: st
 
 @row(17, CURL)
 @pytest.mark.parametrize(
-    ("images", "param"),
+    ("image", "param"),
     [
-        ([{"file_id": "file-abc"}], "images"),
-        ([{"image_url": data_url(drawn_png((8, 8)))}] * 17, "image"),
-        ([{"image_url": "http://127.0.0.1:1/cat.png"}], "image"),
-        ([], "image"),
+        ({"file_id": "file-abc"}, "images[0].file_id"),
+        ({"image_url": "http://127.0.0.1:1/cat.png"}, "images[0].image_url"),
     ],
 )
 async def test_pictures_that_cannot_be_had_are_a_clean_400(
-    stand: Stand, books: Books, prompt: str, images: list[Any], param: str
+    stand: Stand, books: Books, prompt: str, image: dict[str, str], param: str
 ) -> None:
+    heard = await edited(stand, {**CODEX, "prompt": prompt, "images": [image]})
+    assert (heard.status, heard.error["code"]) == (400, "invalid_value")
+    assert heard.error["param"] == param
+    assert books.purchases == 0
+
+
+@row(17, CURL)
+@pytest.mark.parametrize("count", [0, 17])
+async def test_none_and_seventeen_are_not_the_right_number_of_pictures(
+    stand: Stand, books: Books, prompt: str, count: int
+) -> None:
+    """Each of them would be taken, and so would sixteen."""
+    images = [{"image_url": data_url(drawn_png((300 + i, 400)))} for i in range(count)]
     heard = await edited(stand, {**CODEX, "prompt": prompt, "images": images})
-    assert heard.status == 400
-    assert (heard.error["param"] or "").startswith(param)
+    wrong = "array_above_max_length" if count else "missing_required_parameter"
+    assert (heard.status, heard.error["code"], heard.error["param"]) == (400, wrong, "image")
+    if count:
+        assert "maximum length 16, but got an array with length 17" in heard.error["message"]
     assert books.purchases == 0

@@ -1,5 +1,6 @@
 """Pictures are sent in every form that clients have for them; each edit is bought once."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,27 @@ async def test_what_is_null_is_left_out_of_a_form(user: User, books: Books, prom
     assert len(await seen.pictures()) == books.purchases == 1
 
 
+# By the patches of 32 pixels: magnified up to twice, but to no more than 1024, and shrunk to 1536.
+PATCHES = {(300, 400): 19 * 25, (1024, 1024): 32 * 32, (900, 500): 32 * 18, (2048, 2048): 39 * 39}
+
+
+@by(22, PY2, PY3, NODE4, NODE6, NODE7)
+@pytest.mark.parametrize("sizes", [*((one,) for one in PATCHES), ((300, 400), (1024, 1024))])
+async def test_pictures_that_go_in_are_counted_as_pictures(
+    user: User, books: Books, prompt: str, sizes: tuple[Size, ...]
+) -> None:
+    images = [image_of(user, drawn_png(size)) for size in sizes]
+    seen = await user.edit(model="gpt-image-2", prompt=prompt, image=images, size="1024x768")
+    usage = seen.value["usage"]
+    assert usage["input_tokens_details"] == {
+        "image_tokens": sum(PATCHES[size] for size in sizes),
+        "text_tokens": -(-len(prompt.encode()) // 4),
+    }
+    assert usage["input_tokens"] == sum(usage["input_tokens_details"].values())
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert (books.purchases, books.newest["references"]) == (1, len(sizes))
+
+
 @by(12, PY1, PY3, NODE4, NODE7)
 async def test_a_number_in_a_form_is_a_word(user: User, books: Books, prompt: str) -> None:
     seen = await user.edit(model="gpt-image-2", prompt=prompt, image=image_of(user), n=2)
@@ -204,15 +226,57 @@ async def test_a_mask_of_another_size_is_refused(user: User, books: Books, promp
         )
     assert caught.value.told["class"] == "BadRequestError"
     assert (caught.value.status, caught.value.param) == (400, "mask")
+    assert "the mask's size does not match the first image's" in caught.value.message
     assert books.purchases == 0
     await books.asked(1)
 
 
-@by((18, 30), PY0, PY1, PY2, PY3, NODE4, NODE6, NODE7)
-@pytest.mark.parametrize("data", [b"hi", b"\x89PNG\r\n\x1a\nbroken"])
-async def test_what_is_no_picture_is_refused(
-    user: User, books: Books, prompt: str, drawn_file: Written, data: bytes
+UNFIT = {
+    "without alpha": drawn_png((300, 400)),
+    "a JPEG": encoded(drawn((300, 400)), "JPEG"),
+    "a WebP with alpha": encoded(
+        Image.open(io.BytesIO(mask_png((300, 400), (9, 9, 99, 99)))), "WEBP", lossless=True
+    ),
+}
+
+
+@by((16, 30), PY2, PY3, NODE4, NODE7)
+@pytest.mark.parametrize("kind", UNFIT)
+async def test_a_mask_that_can_have_no_hole_is_refused(
+    user: User, books: Books, prompt: str, kind: str
 ) -> None:
+    """It is as large as the picture."""
+    mask = image_of(user, UNFIT[kind], "mask.png")
+    with pytest.raises(Refused) as caught:
+        await user.edit(**wish(prompt, image=image_of(user), mask=mask))
+    assert caught.value.told["class"] == "BadRequestError"
+    assert (caught.value.status, caught.value.param) == (400, "mask")
+    assert caught.value.code == "invalid_value"
+    assert "a mask must be a PNG with an alpha channel" in caught.value.message
+    assert books.purchases == 0
+    await books.asked(1)
+
+
+NO_PICTURES = {
+    "unsupported_file_mimetype": (
+        b"hi",
+        "invalid_request_error",
+        "Invalid file 'image': unsupported mimetype ('application/octet-stream')",
+    ),
+    "invalid_image_file": (
+        b"\x89PNG\r\n\x1a\nbroken",
+        "image_generation_user_error",
+        "Invalid image file or mode for 'image'",
+    ),
+}
+
+
+@by((18, 30), PY0, PY1, PY2, PY3, NODE4, NODE6, NODE7)
+@pytest.mark.parametrize("code", NO_PICTURES)
+async def test_what_is_no_picture_is_refused(
+    user: User, books: Books, prompt: str, drawn_file: Written, code: str
+) -> None:
+    data, kind, message = NO_PICTURES[code]
     image = as_file(drawn_file("x.txt", data)) if user.name == PY0 else image_of(user, data)
     with pytest.raises(Refused) as caught:
         await user.edit(prompt=prompt, image=image, size="1024x1024")
@@ -220,9 +284,10 @@ async def test_what_is_no_picture_is_refused(
         "InvalidRequestError" if user.name == PY0 else "BadRequestError"
     )
     assert caught.value.status == 400
+    assert message in caught.value.message
     if user.name != PY0:  # which keeps the message alone
-        assert caught.value.code in {"unsupported_file_mimetype", "invalid_image_file"}
-        assert caught.value.param == "image"
+        told = caught.value.code, caught.value.type, caught.value.param
+        assert told == (code, kind, "image")
     assert books.purchases == 0
     await books.asked(1)
 

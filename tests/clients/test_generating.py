@@ -6,6 +6,7 @@ import pytest
 
 from gateway.translate.usage import output_tokens
 from tests.clients.books import Books
+from tests.clients.driving import Refused
 from tests.clients.known import (
     AI,
     AI_COMPATIBLE,
@@ -177,6 +178,22 @@ async def test_a_number_may_be_written_as_a_word(user: User, books: Books, promp
     )
     assert len(await seen.pictures()) == 2
     assert (books.purchases, books.images) == (1, 2)
+
+
+@by(12, PY0, PY1, PY3, NODE3, NODE4, NODE7)
+@pytest.mark.parametrize("number", [11, 20])
+async def test_more_than_ten_pictures_are_refused(
+    user: User, books: Books, prompt: str, number: int
+) -> None:
+    with pytest.raises(Refused) as caught:
+        await user.generate(prompt=prompt, n=number, size="1024x1024")
+    assert caught.value.status == 400
+    told = caught.value.body["error"] if user.name == NODE3 else caught.value.told
+    if user.name != PY0:  # which keeps no code
+        assert (told["param"], told["code"]) == ("n", "integer_above_max_value")
+    assert f"Expected a value <= 10, but got {number} instead." in told["message"]
+    assert books.purchases == 0
+    await books.asked(1)
 
 
 @by(12, AI, AI_COMPATIBLE)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,98 @@ def test_a_row_without_a_test_or_with_a_failure_is_named() -> None:
     assert told[-50] == "1 of 50 rows passed"
     assert told[-49] == "row 2: failed: ruby-openai 8"
     assert told[-1] == "row 50: not run"
+
+
+THREE = """
+import os
+
+import pytest
+
+@pytest.mark.row(1, client="one")
+def test_one():
+    pass
+
+@pytest.mark.row(1, client="two")
+@pytest.mark.row(2, client="two")
+def test_two():
+    {ending}
+
+@pytest.mark.row(1, client="three")
+@pytest.mark.row(3, client="three")
+def test_three():
+    pass
+
+@pytest.mark.row(4, client="four")
+@pytest.mark.skip
+def test_four():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"),
+    [
+        pytest.param("os._exit(3)", ("-n", "1", "--max-worker-restart=0"), id="its process died"),
+        pytest.param("assert False", ("-n", "1", "-x"), id="it failed in another process"),
+        pytest.param("assert False", ("-x",), id="it failed"),
+        pytest.param("raise KeyboardInterrupt", (), id="somebody ended it"),
+    ],
+)
+def test_what_did_not_come_to_its_end_has_passed_nothing(
+    tmp_path: Path, ending: str, how: Sequence[str]
+) -> None:
+    told, outcomes = _ran(tmp_path, THREE.format(ending=ending), *how)
+    fallen = "not run" if "Interrupt" in ending else "failed"
+    assert outcomes["one"] == ["passed"]
+    assert outcomes["two"] == ["" if "Interrupt" in ending else "failed"] * 2
+    assert outcomes["three"] == ["", ""]
+    lines = told.splitlines()
+    both = "not run: three, two" if fallen == "not run" else "failed: two; not run: three"
+    assert f"row 1: {both}" in lines
+    assert f"row 2: {fallen}: two" in lines
+    assert "row 3: not run: three" in lines
+    assert "row 4: not run: four" in lines
+    assert "0 of 50 rows passed" in lines
+
+
+def test_a_process_that_died_fails_the_test_it_was_at_and_no_other(tmp_path: Path) -> None:
+    """Another process takes its place and runs the rest."""
+    told, outcomes = _ran(tmp_path, THREE.format(ending="os._exit(3)"), "-n", "1")
+    assert outcomes["two"] == ["failed", "failed"]
+    assert outcomes["one"] == ["passed"]
+    assert outcomes["three"] == ["passed", "passed"]
+    lines = told.splitlines()
+    assert "row 1: failed: two" in lines
+    assert "row 2: failed: two" in lines
+    assert "row 4: not run: four" in lines
+    assert "1 of 50 rows passed" in lines
+
+
+def test_what_was_left_out_is_not_run(tmp_path: Path) -> None:
+    told, outcomes = _ran(tmp_path, THREE.format(ending="pass"), "-k", "test_one")
+    assert outcomes["one"] == ["passed"]
+    assert outcomes["two"] == ["", ""]
+    assert "row 1: not run: three, two" in told.splitlines()
+
+
+def _ran(folder: Path, tests: str, *how: str) -> tuple[str, dict[str, list[str]]]:
+    """What a run of these tests says, and what it writes: each client's outcomes."""
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = row\n")
+    (folder / "test_three.py").write_text(tests)
+    rows = folder / "rows.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-p", "tests.clients.reporting", "--rows-to", str(rows), *how, "test_three.py"),
+        ],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    outcomes: dict[str, list[str]] = {}
+    for one in json.loads(rows.read_text("utf-8")):
+        outcomes.setdefault(one["client"], []).append(one["outcome"])
+    return done.stdout, outcomes

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from gateway.config.answers import Heartbeats
 from gateway.translate.usage import output_tokens
 from tests.clients.books import Books
 from tests.clients.driving import Refused, as_bytes, as_named
 from tests.clients.known import NODE6, NODE7, PY2, PY3, by, row
+from tests.clients.reporting import OUR_OWN
 from tests.clients.users import User
 from tests.e2e.pictures import decoded, drawn_png
 from tests.e2e.stand import Stand
@@ -67,6 +69,15 @@ async def test_each_picture_of_several_has_an_event(user: User, books: Books, pr
     pictures = [picture_of(event, "image_generation") for event in events]
     assert len({picture.tobytes() for picture in pictures}) == 3
     assert (books.purchases, books.images) == (1, 3)
+    # Who adds the events' tokens up comes to what one answer tells: what went in went in once.
+    whole = await user.generate(prompt=prompt, **SMALL, n=3)
+    told = whole.value["usage"]
+    assert told["input_tokens"] > 0
+    for kind in ("input_tokens", "output_tokens", "total_tokens"):
+        assert sum(event["usage"][kind] for event in events) == told[kind]
+    for details in ("input_tokens_details", "output_tokens_details"):
+        for kind, tokens in told[details].items():
+            assert sum(event["usage"][details][kind] for event in events) == tokens
 
 
 @by(25, *SDKS)
@@ -106,7 +117,8 @@ async def test_the_first_byte_comes_at_once_and_comments_until_the_picture(
             assert len(stand.gateway.board) == 1  # the picture is still being made
             rest = [line async for line in lines if line]
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert first.startswith(":")
+    # Pings come after a while, and what is told of the task once it is done: this one is first.
+    assert first.startswith(": job ")
     *comments, event, data = rest
     # The gateway's clock goes five times as fast as the vendor's: one a second of it.
     assert len([line for line in comments if line == ": ping"]) >= 4
@@ -114,6 +126,12 @@ async def test_the_first_byte_comes_at_once_and_comments_until_the_picture(
     assert event == "event: image_generation.completed"
     assert data.startswith("data: {")
     assert books.purchases == 1
+
+
+@row(26, OUR_OWN, how="")
+async def test_nobody_waits_for_a_comment_for_more_than_fifteen_seconds_unless_told_to() -> None:
+    """That comments come as often as this says is seen above, and on a clock of the test's own."""
+    assert Heartbeats().interval <= 15
 
 
 @by((26, 38), NODE7)

@@ -10,8 +10,28 @@ from tests.clients.users import User
 pytestmark = [pytest.mark.clients, pytest.mark.asyncio(loop_scope="module")]
 
 SECTIONS: dict[str, object] = {"server": {"compatibility": "strict"}}
-GOOD = ("1024x1024", "1536x864", "2048x1152", "3840x2160", "1280x720")
-BAD = ("1792x936", "4096x4096", "1024x576", "3840x1200", "512x512", "1920x1080", "256x1024")
+GOOD = ("1024x1024", "1536x864", "2048x1152", "3840x2160", "1280x720", "1024x640", "1200x656")
+STEPS = "Width and height must both be divisible by 16."
+EDGE = "The longest edge must be less than or equal to 3840."
+SHAPE = "Long-edge to short-edge ratio must be less than or equal to 3:1."
+FEW = "Requested resolution is below the current minimum pixel budget."
+MANY = "Requested resolution is above the current maximum pixel budget."
+BAD = {
+    "1792x936": STEPS,
+    "1928x1080": STEPS,
+    "1920x1080": STEPS,
+    "4096x4096": EDGE,
+    "3856x1600": EDGE,
+    "1600x3856": EDGE,
+    "3840x1200": SHAPE,
+    "3200x1024": SHAPE,
+    "256x1024": SHAPE,
+    "1024x624": FEW,
+    "1024x576": FEW,
+    "512x512": FEW,
+    "3840x2176": MANY,
+    "2896x2896": MANY,
+}
 
 
 async def refused(user: User, books: Books, **wish: object) -> Refused:
@@ -43,6 +63,8 @@ async def test_a_size_that_the_model_has_not_is_refused(
     error = await refused(user, books, model="gpt-image-2", prompt=prompt, size=size)
     assert (error.code, error.param) == ("invalid_value", "size")
     assert error.type == "image_generation_user_error"
+    # That it is not made here would be another reason, and another message.
+    assert f"Invalid size '{size}'. {BAD[size]}" in error.message
 
 
 @by(11, PY3)

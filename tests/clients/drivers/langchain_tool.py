@@ -3,12 +3,11 @@
 Owns: how it is made and run. Must not know: what is asked for.
 """
 
-import importlib
 from typing import Any
 
-from tests.clients.drivers.talk import serve
+from tests.clients.drivers.talk import imported, serve
 
-tools: Any = importlib.import_module("langchain_community.utilities.dalle_image_generator")
+tools: Any = imported("langchain-community", "langchain_community.utilities.dalle_image_generator")
 
 
 def run(command: dict[str, Any]) -> object:

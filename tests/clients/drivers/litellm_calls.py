@@ -3,12 +3,11 @@
 Owns: how they are called and their answers told. Must not know: what is asked for.
 """
 
-import importlib
 from typing import Any
 
-from tests.clients.drivers.talk import serve
+from tests.clients.drivers.talk import imported, serve
 
-litellm: Any = importlib.import_module("litellm")
+litellm: Any = imported("litellm")
 
 
 def call(command: dict[str, Any]) -> object:

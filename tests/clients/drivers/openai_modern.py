@@ -3,14 +3,13 @@
 Owns: how its methods are called and its answers told. Must not know: what is asked for.
 """
 
-import importlib
 import json
 from functools import cache
 from typing import Any
 
-from tests.clients.drivers.talk import said, serve
+from tests.clients.drivers.talk import imported, said, serve
 
-openai: Any = importlib.import_module("openai")
+openai: Any = imported("openai")
 
 
 @cache

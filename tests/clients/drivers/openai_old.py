@@ -3,12 +3,11 @@
 Owns: how its methods are called and its answers told. Must not know: what is asked for.
 """
 
-import importlib
 from typing import Any
 
-from tests.clients.drivers.talk import serve
+from tests.clients.drivers.talk import imported, serve
 
-openai: Any = importlib.import_module("openai")
+openai: Any = imported("openai")
 
 
 def call(command: dict[str, Any]) -> object:

@@ -1,12 +1,32 @@
 // Commands as lines of JSON on standard input, answers as lines on standard output.
 //
-// Owns: the lines, values that JSON has not (files, bytes), and what is told of an error. Must not
-// know: any client. `load`, given by whoever starts Node, imports a package of the environment.
+// Owns: the lines, values that JSON has not (files, bytes), what is told of an error, and that a
+// client is of the version that the process was started for. Must not know: any client. Whoever
+// starts Node gives the versions as its last argument, and with `globalThis.find` and `.load` the
+// place of a package of the environment, and the package.
 
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-export const load = globalThis.load;
+const pinned = JSON.parse(process.argv.at(-1));
+
+// A package; throws, which ends the process, where it is not the one that the list pins.
+export async function load(name) {
+  const found = versionAt(globalThis.find(name));
+  if (found !== pinned[name]) throw new Error(`${name} is ${found} here, but ${pinned[name]} in the list`);
+  return globalThis.load(name);
+}
+
+// The version of the package that a file is part of; package.json of a folder inside one has none.
+function versionAt(address) {
+  let folder = new URL(".", address);
+  for (; folder.pathname !== "/"; folder = new URL("..", folder)) {
+    const file = new URL("package.json", folder);
+    const { version } = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+    if (version) return version;
+  }
+  return undefined;
+}
 
 // What libraries print is no answer.
 for (const name of ["log", "info", "debug"]) console[name] = console.error;

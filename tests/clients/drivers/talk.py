@@ -1,11 +1,13 @@
 """Commands as lines of JSON on standard input, answers as lines on what was standard output.
 
-Owns: the lines, a thread for each command, values that JSON has not (files, bytes, tuples), and
-what is told of an error. Must not know: any client. It runs in the clients' own environments, with
-the standard library alone.
+Owns: the lines, a thread for each command, values that JSON has not (files, bytes, tuples), what is
+told of an error, and that a client is of the version that the process was started for. Must not
+know: any client. It runs in the clients' own environments, with the standard library alone.
 """
 
 import base64
+import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -18,6 +20,23 @@ from typing import Any
 Call = Callable[[dict[str, Any]], object]
 
 _ATTRIBUTES = ("code", "param", "type", "request_id")
+
+
+def imported(package: str, module: str = "") -> Any:
+    """A package's module; ends the process where it is not the one that the list pins.
+
+    The versions pinned are the process's last argument. A module that lies anywhere but in the
+    package's own files is another's, whatever version is installed.
+    """
+    pinned: str = json.loads(sys.argv[-1])[package]
+    installed = importlib.metadata.distribution(package)
+    if installed.version != pinned:
+        sys.exit(f"{package} is {installed.version} here, but {pinned} in the list")
+    loaded = importlib.import_module(module or package)
+    place = Path(str(loaded.__file__)).resolve()
+    if place not in {Path(str(file.locate())).resolve() for file in installed.files or ()}:
+        sys.exit(f"{loaded.__name__} is not from {package} {pinned}, but from {place}")
+    return loaded
 
 
 def serve(calls: Mapping[str, Call]) -> None:

@@ -1,19 +1,17 @@
-"""Rows of the list that are about bytes and no one client: paths, methods, bounds, formats."""
+"""Rows of the list that are about bytes and no one client: paths, methods, bounds, refusals."""
 
 import asyncio
 import base64
 import contextlib
-import io
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from tests.canaries import IDEMPOTENCY_KEY
 from tests.clients.raw import dotnet, go, java, others, php, python_tools
-from tests.clients.raw.client import EDITS, GENERATIONS, VARIATIONS, Client, envelope, posted
+from tests.clients.raw.client import EDITS, GENERATIONS, VARIATIONS, Client, envelope
+from tests.clients.raw.least import generation, told
 from tests.clients.raw.reading import pictures_of
 from tests.clients.raw.shop import Shop
 from tests.clients.raw.wire import Reply, Request, Wire, ask, chunk, wired
@@ -24,18 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PNG = drawn_png((96, 64))
 CURL = others.CURL.name
-
-
-def told(shop: Shop, *more: tuple[str, str], key: str | None = KEY) -> Sequence[tuple[str, str]]:
-    """The least that may be sent."""
-    credential = [("Authorization", f"Bearer {key}")] if key else []
-    return [("Host", shop.authority), *credential, *more]
-
-
-def generation(shop: Shop, *more: tuple[str, str], **options: object) -> Request:
-    headers = told(shop, ("Content-Type", "application/json"), *more)
-    body = {"prompt": shop.prompt, "model": "gpt-image-2", "size": "1024x1024", **options}
-    return posted(GENERATIONS, headers, body)
 
 
 def sealed(reply: Reply) -> None:
@@ -294,56 +280,15 @@ async def test_the_smallest_chunks_are_a_body_too(shop: Shop, chunks: int) -> No
     assert len(pictures_of(await ask(shop, request))) == 1
 
 
-# ── formats ──
-
-
-@pytest.mark.parametrize(
-    ("options", "kind"),
-    [
-        ({}, "PNG"),
-        ({"output_format": "jpeg", "output_compression": 20}, "JPEG"),
-        ({"output_format": "webp", "output_compression": 50, "size": "1000x1000"}, "WEBP"),
-    ],
-)
-@pytest.mark.row(47, client="any", how="raw bytes")
-@pytest.mark.row(23, client="any", how="raw bytes")
-async def test_the_bytes_are_what_the_answer_calls_them(
-    shop: Shop, options: dict[str, object], kind: str
-) -> None:
-    reply = await ask(shop, generation(shop, **options))
-    body = reply.json
-    (item,) = body["data"]
-    text = item["b64_json"]
-    assert not set(text) & set(" \r\n,:")
-    data = base64.b64decode(text, validate=True)
-    with Image.open(io.BytesIO(data)) as image:
-        image.load()
-        assert (image.format, body["output_format"]) == (kind, kind.lower())
-        assert body["size"] == f"{image.width}x{image.height}"
-    assert (body["background"], body["quality"]) == ("opaque", "high")
-    linked = await ask(shop, generation(shop, response_format="url", **options))
-    url = linked.json["data"][0]["url"]
-    fetched = await ask(shop, Request(url.removeprefix(shop.url), told(shop), method="GET"))
-    assert fetched.header("content-type") == f"image/{kind.lower()}"
-    with Image.open(io.BytesIO(fetched.body)) as image:
-        assert image.format == kind
-
-
-@pytest.mark.row(47, client="any", how="raw bytes")
-async def test_less_compression_is_more_bytes(shop: Shop) -> None:
-    small, large = [
-        len((await ask(shop, generation(shop, output_format="webp", output_compression=much))).body)
-        for much in (5, 95)
-    ]
-    assert small < large
-
-
 # ── what SDKs are told ──
 
+ANY = {"client": "any", "how": "raw bytes"}
 REFUSED = [
     ({"prompt": ""}, (400, "empty_string", "prompt")),
     ({"prompt": None}, (400, "missing_required_parameter", "prompt")),
-    ({"n": 11}, (400, "integer_above_max_value", "n")),
+    pytest.param(
+        {"n": 11}, (400, "integer_above_max_value", "n"), marks=pytest.mark.row(12, **ANY)
+    ),
     ({"n": "two"}, (400, "invalid_type", "n")),
     ({"size": "4096x4096"}, (400, "invalid_value", "size")),
     ({"background": "transparent", "output_format": "jpeg"}, (400, "invalid_value", "background")),

@@ -207,7 +207,7 @@ async def test_the_first_byte_comes_at_once_and_who_leaves_then_collects_by_aski
         await wire.send(bytes(generation(shop, reader)))
         assert (await wire.begin())[0] == 200
         await wire.reader.readuntil(b"\r\n")  # of the first chunk's length
-        assert (await wire.reader.readline()).startswith(b":")
+        assert (await wire.reader.readline()).startswith(b": job ")
         await shop.until(lambda: shop.purchases)
         wire.hang_up()
         await shop.until(lambda: shop.left_early)
