@@ -12,7 +12,7 @@ class Heartbeats(Section):
     """What keeps connections open while there is nothing to say yet."""
 
     interval: Seconds = Field(
-        default=10, ge=1, description="between two comments of a stream, or two blanks"
+        default=10, ge=1, le=15, description="between two comments of a stream, or two blanks"
     )
     whitespace_after: Seconds = Field(
         default=50, description="with keepalive: whitespace, the first blank is sent after so long"

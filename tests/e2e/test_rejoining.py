@@ -191,6 +191,7 @@ async def test_what_was_fetched_by_its_link_is_nobodys_orphan(stand: Stand) -> N
         await stand.until(lambda: len(stand.gateway.board) == 0)
         (path,) = stand.shelved()
         assert (await client.get(f"/images/{path.name}")).status_code == 200
+    await stand.until(lambda: not stand.gateway.in_flight)  # it is noted after its last byte
     again = await asked(stand, response_format="url")
     assert "x-gateway-joined" not in again.headers
     assert stand.purchases == 2
