@@ -180,6 +180,42 @@ async def test_a_vendor_that_wants_no_question_for_a_while_gets_none(tmp_path: P
         assert house.vendor.asked >= 2
 
 
+@pytest.mark.parametrize("hinted", [False, True])
+async def test_patience_that_is_asked_for_at_a_hint_s_question_holds_for_the_task_s_own(
+    tmp_path: Path, hinted: bool
+) -> None:
+    async with House(tmp_path) as house:
+        _, name = await running(house, seconds=10_000)
+        house.vendor.statuses = [base.StatusUnavailable("503", retry_after=30, kind="http_5xx")]
+        say = hinting(house)
+        if hinted:
+            say(name)
+        await house.clock.until(lambda: house.vendor.asked == 1)
+        for _ in range(29):
+            await house.clock.advance(1)
+            say(name)
+        assert house.vendor.asked == 1
+        await house.clock.advance(5)
+        assert house.vendor.asked >= 2
+        await house.clock.advance(30)
+        assert house.vendor.asked >= 6  # and it goes on as before
+
+
+async def test_patience_that_is_asked_for_does_not_reach_beyond_the_task_s_end(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, follow=0.0) as house:
+        house.vendor.seconds = 10_000
+        job = await house.start(a_plan(), seconds=40)
+        await house.clock.until(lambda: bool(job.upstream_ids))
+        await house.clock.advance(30)
+        silence = base.StatusUnavailable("503", retry_after=60, kind="http_5xx")
+        house.vendor.statuses = [silence] * 9
+        hinting(house)(job.upstream_ids[0])
+        await house.clock.advance(11)
+        assert job.outcome.done()
+
+
 async def test_a_hint_during_a_question_has_it_put_again(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         job, name = await running(house, seconds=10_000)
