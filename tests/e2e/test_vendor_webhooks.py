@@ -284,7 +284,7 @@ async def test_a_task_that_was_given_up_is_taken_up_again_when_the_vendor_tells_
         async with stand.plain() as client:
             told = await client.post(PATH, **signed(event(task.id, ours=lost.task_id)))
             assert told.status_code == 204
-            await stand.until(lambda: stand.events(Collected))
+            await stand.until(lambda: stand.events(Collected) and not stand.gateway.board.jobs())
             answer = await client.get(f"/v1/images/generations/{lost.task_id}")
             assert answer.json()["status"] == "completed"
         assert hints(stand) == ["revived"]
