@@ -30,6 +30,7 @@ from gateway.jobs.hints import Hints
 from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
+from gateway.jobs.late_words import LateWords
 from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
@@ -140,6 +141,7 @@ class Gateway:
             "shelf": self._shelf.keep_swept(_SWEEP),
             "housekeeping": self._housekeeping.run(),
             "webhooks": self._webhooks.hooks.run(),
+            "late_words": self._late.run(),
             "overview": self.overview.run(),
             "lag": LagSampler(self._clock, self.metrics.lag.observe).run(),
             **({"balance": self._balance.run()} if self._balance.asked else {}),
@@ -259,6 +261,7 @@ class Gateway:
         self._recovery = Recovery(memory, self._runner, follow)
         look = SecondLook(memory, self._recovery, creator, self._upstream, self._governor)
         self._housekeeping = Housekeeping(memory, look, config.state.keep)
+        self._late = LateWords(memory, look)
         given = Given(clock, config.images.lifetime)
         joins = Joins(self.board, self._store, self._shelf, self._ages, given, config.joins)
         self._reception = Reception(memory, self._runner, joins, look, self._queue)
@@ -305,7 +308,7 @@ class Gateway:
         if secret is None:
             return None
         reader = WebhookReader(secret.get_secret_value(), clock)
-        return Hints(reader, self.board, self._poller, self._journal)
+        return Hints(reader, self.board, self._poller, self._late, self._journal)
 
     def _admission(self, section: Server, clock: Clock) -> Admission:
         failures = Failures(section.failed_auth_per_minute, clock)

@@ -82,7 +82,7 @@ class Asked:
     seconds: float
 
 
-Heard = Literal["used", "duplicate", "unknown", "refused", "ignored"]
+Heard = Literal["used", "revived", "lost", "duplicate", "unknown", "put_off", "refused", "ignored"]
 """What came of a webhook of the vendor's: its task is asked about; it was told before; no task of
 that name is under way; it is not known to be the vendor's; it is about nothing to be asked."""
 
@@ -91,6 +91,7 @@ that name is under way; it is not known to be the vendor's; it is about nothing 
 class HintCame:
     """Something came where the vendor's webhooks arrive.
 
+    About a task that had been given up as LOST it was ``revived``, or is still ``lost``.
     ``reason`` says why it was ``refused`` (unsigned, forged, stale) or ``ignored``: what the vendor
     calls it, or not_awaited where the end of its task had been noticed.
     """
@@ -103,9 +104,12 @@ class HintCame:
     @property
     def level(self) -> str:
         """There is one for each task, which is no news; what is not in order is."""
-        if self.result == "refused":
+        if self.result in {"refused", "put_off"}:
             return "warning"
-        return "info" if self.result == "ignored" and self.job_id is None else "debug"
+        news = self.result in {"revived", "lost"} or (
+            self.result == "ignored" and self.job_id is None
+        )
+        return "info" if news else "debug"
 
 
 Repeated = Literal["not_sent", "throttled", "unavailable", "broken"]

@@ -60,4 +60,4 @@ def vendors_webhooks(hints: Hints, section: Server, clock: Clock) -> CallbackEnd
     """Where the vendor's webhooks arrive."""
     failures = Failures(section.failed_auth_per_minute, clock)
     proxies = Proxies(section.trusted_proxies)
-    return CallbackEndpoint(hints.take, failures, proxies, section.bounds, clock)
+    return CallbackEndpoint(hints, failures, proxies, section.bounds, clock)

@@ -1,14 +1,18 @@
 """The one way in which a task is asked about: the vendor's answer, and what is told of it.
 
-Owns: how an answer is called. Must not know: when to ask, or what is made of the answer.
+Owns: how an answer is called, and by which names a task is looked for whose create was lost. Must
+not know: when to ask, or what is made of the answer.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.errors import ResultUnusable
+from gateway.jobs.board import Board
 from gateway.jobs.journal import Entry, Journal
 from gateway.notices import Answer, Asked
 from gateway.upstream.base import StatusUnavailable, TaskStatus, TaskUnknown, Upstream
+from gateway.upstream.governor import Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,52 @@ async def ask(
         raise
     tell(answer_in(status))
     return status
+
+
+class Anothers(TaskUnknown):
+    """What the vendor answered is about another task; so it has said nothing of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeker:
+    """Asks for tasks whose create was lost, each question in its turn."""
+
+    upstream: Upstream
+    journal: Journal
+    board: Board
+    turns: Allowance
+
+    async def seek(self, task: Entry | Past) -> TaskStatus:
+        """Ask by the vendor's own name, if it told one, and by ours.
+
+        Raises: StatusUnavailable where one of them brought no answer, TaskUnknown, Anothers.
+        """
+        doubt: StatusUnavailable | TaskUnknown = TaskUnknown("unknown by every name")
+        for name in self._names(task):
+            await self.turns.turn()
+            try:
+                status = await ask(self.upstream, self.journal, task, name)
+            except StatusUnavailable as silence:
+                doubt = silence
+                continue
+            except TaskUnknown:
+                continue
+            if self._is_it(task, name, status):
+                return status
+            if not isinstance(doubt, StatusUnavailable):
+                doubt = Anothers("the answer names another task")
+        raise doubt
+
+    def _is_it(self, task: Entry | Past, name: str, status: TaskStatus) -> bool:
+        """Whether an answer is about the task that was asked for by this name."""
+        swapped = name not in {task.task_id, status.upstream_id}
+        return not swapped and not self.board.is_anothers(task.task_id, status.upstream_id)
+
+    def _names(self, task: Entry | Past) -> Iterator[str]:
+        told = self.board.hearsay.name(task.task_id)
+        if told is not None:
+            yield told
+        yield task.task_id
 
 
 def answer_in(status: TaskStatus) -> Answer:

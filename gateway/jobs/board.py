@@ -1,9 +1,9 @@
 """Who is doing what right now.
 
-Owns: the live jobs, found by id, by what was asked for, by idempotency key; and who waits for
-which job, live or over. Must not know: how jobs are worked on, or which of them a request may
-join. Everything here is arithmetic in memory and never waits, so that finding and taking is one
-step.
+Owns: the live jobs, found by id, by what was asked for, by idempotency key; who waits for which
+job, live or over; and what the vendor told of tasks by itself. Must not know: how jobs are worked
+on, or which of them a request may join. Everything here is arithmetic in memory and never waits,
+so that finding and taking is one step.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from gateway.errors import Bought, GatewayError
 from gateway.events import State
 from gateway.facts import Whereabouts
 from gateway.images.shelf import Reservation, Shelved
+from gateway.jobs.hearsay import Hearsay
 from gateway.jobs.journal import Entry
 from gateway.jobs.nudges import Nudge
 from gateway.jobs.phases import Watch
@@ -181,6 +182,7 @@ class Board:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._visits: dict[str, int] = {}
+        self.hearsay = Hearsay()
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -220,6 +222,14 @@ class Board:
                 if task.entry.task_id in names or task.upstream_id in names:
                     return task
         return None
+
+    def is_anothers(self, task_id: str, upstream_id: str) -> bool:
+        """Whether the vendor's task of this id is followed for another task than this of ours."""
+        return any(
+            task.upstream_id == upstream_id and task.entry.task_id != task_id
+            for job in self._jobs.values()
+            for task in job.tasks
+        )
 
     def alike(self, key_name: str, fingerprint: bytes) -> tuple[Job, ...]:
         """The live jobs for such a request that may be joined, oldest first."""

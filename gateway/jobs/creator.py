@@ -1,8 +1,9 @@
 """Buying: from an intent to a task the vendor has accepted, or a reason why not.
 
 Owns: what may be sent again (only what was provably not sent, or refused for the moment), the
-look-up of a create whose answer was lost, and the bounds on both. Must not know: the vendor's wire
-shape, callers, pictures.
+look-up of a create whose answer was lost, and the bounds on both. What the vendor has told of by
+itself is looked up, and never sent again. Must not know: the vendor's wire shape, callers,
+pictures.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ from gateway.events import (
     Throttled,
 )
 from gateway.failpoints import failpoint
-from gateway.jobs.asking import ask
+from gateway.jobs.asking import Anothers, Seeker
 from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
 from gateway.jobs.queue import Queue, Turn
@@ -52,6 +53,7 @@ _THROTTLED_PAUSE = 1.0
 _LEAST_PAUSE = 0.1
 _LONGEST_HINT = 60.0
 _ANSWERED = 1.0  # what a create that is sent again needs to be answered before the deadline
+_TOLD = "the vendor has told that an earlier create was accepted"
 _LOOK_UP_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 Links = Mapping[Reference, str]
@@ -87,6 +89,7 @@ class Creator:
         self._upstream = upstream
         self._board = board
         self._governor = restraint.governor
+        self._seeker = Seeker(upstream, journal, board, restraint.governor.queries)
         self._queue = restraint.queue
         self._least = restraint.least
         self._breaker = restraint.breaker
@@ -102,7 +105,8 @@ class Creator:
         again: Again | None = None
         while True:
             leave = await self._await_turn(job, task, throttled=throttled)
-            await self._mark(job, task, leave)
+            if leave is None or not await self._mark(job, task, leave):
+                return await self._found_or_lost(job, task)
             try:
                 return await self._send(task, links, leave, again)
             except base.CreateNotSent as outcome:
@@ -117,7 +121,7 @@ class Creator:
             except base.CreateRefused as outcome:
                 await self._tell(task, Refused(**self._stamp(task), reason=outcome.reason))
                 if task.entry.state is State.UNCERTAIN:  # an earlier create may have been accepted
-                    raise await self._lose(job, task) from outcome
+                    return await self._found_or_lost(job, task)
                 outcome.error.withhold(task.spec.prompt)
                 raise outcome.error from outcome
             except base.CreateLost as outcome:
@@ -128,33 +132,50 @@ class Creator:
                 again = None
 
     async def look_up(self, job: Job, task: LiveTask) -> TaskStatus | None:
-        """The answer to a create was lost: ask by our own id, for as long as the settle time.
+        """The answer to a create was lost: ask for its task, for as long as the settle time.
 
-        None if the vendor's last word was that it knows no such task, and the operator's setting
-        lets it be created again; it is an intent then. Raises: UpstreamOutcomeUnknown.
+        None if the vendor's last word was that it knows no such task, it never told of it either,
+        and the operator's setting lets it be created again; it is an intent then.
+        Raises: UpstreamOutcomeUnknown.
         """
         until = self._clock.monotonic() + self._section.settle_time
         pauses = iter(_LOOK_UP_PAUSES)
         pause, unknown = next(pauses), False
-        while (left := until - self._clock.monotonic()) > 0:
+        told, name = self._board.hearsay, task.entry.task_id
+        asked_by = told.name(name)
+        while (left := until - self._clock.monotonic()) > 0 or told.name(name) != asked_by:
             # The vendor may say by itself that it has the task.
-            if not await task.nudge.within(min(pause, left), self._clock):
+            if not await task.nudge.within(max(0.0, min(pause, left)), self._clock):
                 pause = next(pauses, _LOOK_UP_PAUSES[-1])
-            await self._governor.queries.turn()
+            asked_by = told.name(name)
             try:
-                status = await ask(self._upstream, self._journal, task.entry)
+                return await self._seek(task)
             except (base.TaskUnknown, base.StatusUnavailable) as answer:
-                unknown = isinstance(answer, base.TaskUnknown)
-                continue
-            if self._is_anothers(task, status):
-                unknown = False
-                continue
-            await self.found(task, status)
-            return status
+                unknown = isinstance(answer, base.TaskUnknown) and not isinstance(answer, Anothers)
         # Without an answer nobody knows: the vendor may have it, and may have billed it.
         recreate = unknown and self._section.on_unknown == "recreate"
-        if recreate and await self._may_recreate(task):
+        if recreate and name not in told and await self._may_recreate(task):
             return None
+        raise await self._lose(job, task)
+
+    async def _seek(self, task: LiveTask) -> TaskStatus:
+        """Ask for the task once, by every name. Raises: TaskUnknown, StatusUnavailable."""
+        status = await self._seeker.seek(task.entry)
+        await self.found(task, status)
+        return status
+
+    def _is_told(self, task: LiveTask) -> bool:
+        """Whether a create of it was lost, and the vendor has told that it has the task."""
+        return task.entry.charge.perhaps and task.entry.task_id in self._board.hearsay
+
+    async def _found_or_lost(self, job: Job, task: LiveTask) -> TaskStatus:
+        """A task that is not sent again is looked up if the vendor told of it.
+
+        Raises: UpstreamOutcomeUnknown.
+        """
+        found = await self.look_up(job, task) if self._is_told(task) else None
+        if found is not None:
+            return found
         raise await self._lose(job, task)
 
     async def _lose(self, job: Job, task: LiveTask) -> UpstreamOutcomeUnknown:
@@ -167,8 +188,11 @@ class Creator:
         self._accept(task, status)
         await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
 
-    async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> None:
-        """Write that the create is being sent. Raises: LedgerUnavailable; nothing is sent then."""
+    async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> bool:
+        """Write that the create is being sent; whether it may be.
+
+        Raises: LedgerUnavailable; nothing is sent then.
+        """
         failpoint("create.unmarked")
         task.marking = True
         try:
@@ -181,6 +205,11 @@ class Creator:
             raise
         task.marking = False  # from here on its state says so
         failpoint("create.marked")
+        if self._is_told(task):  # of the one that was lost; meanwhile
+            self._breaker.void(leave)
+            await self._tell(task, NotSent(**self._stamp(task), reason=_TOLD))
+            return False
+        return True
 
     async def _send(
         self, task: LiveTask, links: Links, leave: Admitted, again: Again | None
@@ -207,7 +236,7 @@ class Creator:
             raise
         self._breaker.succeeded(leave)
         failpoint("create.answered")
-        if self._is_anothers(task, status):
+        if self._board.is_anothers(task.entry.task_id, status.upstream_id):
             raise base.CreateLost("the answer names another task")
         seconds = self._clock.monotonic() - sent_at
         self._accept(task, status)
@@ -216,13 +245,6 @@ class Creator:
         failpoint("create.accepted")
         return status
 
-    def _is_anothers(self, task: LiveTask, status: TaskStatus) -> bool:
-        """Whether an answer is about a task that is being followed for somebody else."""
-        job = self._board.named(status.upstream_id)
-        return job is not None and any(
-            other is not task and other.upstream_id == status.upstream_id for other in job.tasks
-        )
-
     async def _may_recreate(self, task: LiveTask) -> bool:
         try:
             await self._tell(task, RecreateAllowed(**self._stamp(task)))
@@ -230,15 +252,17 @@ class Creator:
             return False
         return True
 
-    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> Admitted:
+    async def _await_turn(self, job: Job, task: LiveTask, *, throttled: bool) -> Admitted | None:
         """Wait for the task's turn, unless the request is past helping.
 
-        Where the vendor has put us off, this task (``throttled``) or the account, that is the
-        reason told.
+        None if it is not to be sent, for the vendor has told that it has the task. Where the vendor
+        has put us off, this task (``throttled``) or the account, that is the reason told.
         """
-        turn = await self._turn(job, task)
+        turn = Turn.MOOT if self._is_told(task) else await self._turn(job, task)
         if self.closed:
             raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
+        if self._is_told(task):
+            return None
         if job.error is not None:
             await self._drop(job, task, "another task of the request failed")
             raise job.error
@@ -273,7 +297,9 @@ class Creator:
         task.watch.enter("queue", self._clock.monotonic())
         try:
             while True:
-                turn = await self._queue.turn(job, task, lambda: self._is_moot(job, task))
+                waiting = self._queue.turn(job, task, lambda: self._is_moot(job, task))
+                lost = task.entry.charge.perhaps and not task.nudge.given
+                turn = (await task.nudge.unless(waiting) if lost else await waiting) or Turn.MOOT
                 if turn is not Turn.MOOT or self._is_moot(job, task):
                     return turn
         finally:
@@ -282,7 +308,8 @@ class Creator:
     def _is_moot(self, job: Job, task: LiveTask) -> bool:
         """Whether nothing should be bought any more."""
         left = job.deserted and not job.begun
-        return self.closed or job.error is not None or left or self._is_too_late(job, task)
+        needless = self._is_told(task) or self._is_too_late(job, task)
+        return self.closed or job.error is not None or left or needless
 
     def _has_time(self, job: Job) -> bool:
         last = job.deadline if job.bought() is None else max(job.deadline, job.due)
@@ -297,6 +324,8 @@ class Creator:
         return not job.begun and self._clock.monotonic() + least > job.due
 
     async def _pause_unsent(self, job: Job, task: LiveTask, unsent: int) -> None:
+        if self._is_told(task):  # it is not sent again
+            return
         left = job.deadline - self._clock.monotonic()
         hopeless = unsent == len(_UNSENT_PAUSES) or left <= _UNSENT_PAUSES[unsent]
         if hopeless or not self._budget.take():
@@ -309,7 +338,8 @@ class Creator:
         """Hold back all submits for as long as the vendor asks, if that is worth waiting for."""
         pause = _THROTTLED_PAUSE if hint is None else max(hint, _LEAST_PAUSE)
         self._governor.submits.pause(min(pause, _LONGEST_HINT))
-        if pause + _ANSWERED > job.deadline - self._clock.monotonic():
+        late = pause + _ANSWERED > job.deadline - self._clock.monotonic()
+        if late and not self._is_told(task):
             await self._drop(job, task, "throttled beyond the deadline")
             raise self._put_off(pause)
 

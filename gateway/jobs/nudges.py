@@ -7,8 +7,12 @@ put, and nothing of what is made of the answer.
 
 import asyncio
 import math
+from collections.abc import Coroutine
+from typing import TypeVar
 
 from gateway.clock import Clock
+
+T = TypeVar("T")
 
 APART = 5.0
 """Seconds between two questions about one task that are put because of hints."""
@@ -61,6 +65,21 @@ class Nudge:
         if came:
             self.take(clock.monotonic())
         return came
+
+    async def unless(self, doing: Coroutine[object, object, T]) -> T | None:
+        """What something comes to; None if there is a hint before, and then it is left off.
+
+        The hint is not taken.
+        """
+        done = asyncio.ensure_future(doing)
+        hinted = asyncio.ensure_future(self._come.wait())
+        try:
+            await asyncio.wait({done, hinted}, return_when=asyncio.FIRST_COMPLETED)
+            return done.result() if done.done() else None
+        finally:
+            done.cancel()
+            hinted.cancel()
+            await asyncio.gather(done, hinted, return_exceptions=True)
 
     async def _acceptable(self, clock: Clock) -> None:
         await self._come.wait()

@@ -145,7 +145,7 @@ class Poller:
             while True:
                 await self._until_due()
                 due = heapq.heappop(self._heap)
-                if not _is_wanted(due):
+                if not self._is_wanted(due):
                     continue
                 due.followed.asking = True
                 await self._slots.acquire()
@@ -156,6 +156,27 @@ class Poller:
         finally:
             for asking in self._asking:
                 asking.cancel()
+
+    def _is_wanted(self, due: _Due) -> bool:
+        """Whether a question that is due is to be put; never two at once about one task.
+
+        One that comes before the vendor wants any is put then, or at the task's very end.
+        """
+        followed = due.followed
+        hinted = followed.task.nudge.given
+        if followed.end.done() or followed.asking or (due.extra and not hinted):
+            if due.extra:
+                followed.hastened = False  # what is just under way looks for a hint when it is over
+            elif followed.asking:
+                followed.overtaken = True
+            return False
+        at = min(followed.held, followed.until)
+        if at > self._clock.monotonic():
+            self._put(followed, at, extra=due.extra)
+            return False
+        if due.extra:
+            followed.hastened = False
+        return True
 
     async def _until_due(self) -> None:
         while True:
@@ -310,14 +331,3 @@ class Poller:
         entry = followed.task.entry
         await self._journal.tell(entry, Vanished(**entry.stamp(self._clock.wall()), reason=reason))
         followed.end.set_result(failure)
-
-
-def _is_wanted(due: _Due) -> bool:
-    """Whether a question that is due is to be put; never two at once about one task."""
-    followed = due.followed
-    if due.extra:
-        followed.hastened = False  # one that was just under way looks for a hint when it is over
-        return followed.task.nudge.given and not followed.asking and not followed.end.done()
-    if followed.asking:
-        followed.overtaken = True
-    return not followed.asking and not followed.end.done()

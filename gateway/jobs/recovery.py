@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from gateway.errors import Draining, GatewayError, InternalError, LedgerUnavailable
 from gateway.events import FINAL, CreateLost, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
-from gateway.jobs.asking import Past, ask
+from gateway.jobs.asking import Past, Seeker
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
@@ -25,6 +25,7 @@ from gateway.upstream.governor import Governor
 
 # Seconds since a job ended at which its LOST tasks are asked for again.
 _LOOKS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+_MOST_TOLD = 1_000
 # Jobs in a row that no answer came about, after which the vendor is taken to be away.
 _SILENT = 3
 _GONE = "the process ended before anything was sent"
@@ -158,11 +159,17 @@ class SecondLook:
         self._clock = memory.clock
         self._recovery = recovery
         self._creator = creator
-        self._upstream = upstream
-        self._governor = governor
+        self._seeker = Seeker(upstream, memory.journal, memory.board, governor.queries)
+        self._told: dict[str, None] = {}
         self._looked: dict[str, int] = {}
         self._vain: dict[str, int] = {}  # jobs asked about in vain, and in which order
         self._asked = 0
+
+    def hasten(self, job_id: str) -> None:
+        """The vendor told of one of a job's LOST tasks: it gets its look in the next round."""
+        self._told[job_id] = None
+        while len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     async def look(self) -> int:
         """Ask for every LOST task whose turn it is; how many jobs were taken up again.
@@ -189,6 +196,7 @@ class SecondLook:
                 continue
             silent = 0
             del self._vain[row.job_id]
+            self._told.pop(row.job_id, None)
             self._looked[row.job_id] = looks
         return revived
 
@@ -198,11 +206,15 @@ class SecondLook:
         self._vain = {name: turn for name, turn in self._vain.items() if name in self._looked}
         ages = ((row, wall - (row.ended_at or wall)) for row in rows)
         looks = [(row, sum(age >= one for one in _LOOKS)) for row, age in ages]
-        due = [(row, number) for row, number in looks if number > self._looked[row.job_id]]
+        due = [
+            (row, number)
+            for row, number in looks
+            if number > self._looked[row.job_id] or row.job_id in self._told
+        ]
         return sorted(due, key=lambda one: self._vain.get(one[0].job_id, 0))
 
     async def look_at(self, row: JobRow) -> bool:
-        """Ask for a job's LOST tasks; whether it was taken up again.
+        """Ask for a job's LOST tasks, by every name; whether it was taken up again.
 
         Raises: StatusUnavailable where the vendor gave no answer about one, and none was found;
         LedgerUnavailable.
@@ -212,16 +224,15 @@ class SecondLook:
         for task in row.tasks:
             if task.state is not State.LOST:
                 continue
-            await self._governor.queries.turn()
             try:
-                past = Past(row.job_id, task.task_id)
-                found[task.task_id] = await ask(self._upstream, self._journal, past)
+                found[task.task_id] = await self._seeker.seek(Past(row.job_id, task.task_id))
             except TaskUnknown:
                 continue
             except StatusUnavailable as unavailable:
                 silent = unavailable
         if found:
             await self._recovery.revive(row.job_id, found, self._creator)
+            self._told.pop(row.job_id, None)
         elif silent is not None:
             raise silent
         return bool(found)

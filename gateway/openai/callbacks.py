@@ -1,33 +1,49 @@
 """``POST /webhooks/toapis``: where the vendor's webhooks arrive, on the clients' listener.
 
 Owns: the bounds on what anybody may send there, and the answer. Must not know: what makes a
-webhook genuine, or what is done with it (``hear``). There is no key before the body is read, so
-few are read at once, and an address that keeps sending what is not the vendor's is put off. Those
-are not counted with its wrong keys: behind a proxy that is not trusted all have one address, and a
-slip in the vendor's secret would shut callers out.
+webhook genuine, or what is done with it (``Ear``). There is no key before the body is read, so
+few are read at once, of one address fewer, and none for long; and an address that keeps sending
+what is not the vendor's, or is not sent to its end, is put off. Those are not counted with its
+wrong keys: behind a proxy that is not trusted all have one address, and a slip in the vendor's
+secret would shut callers out.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.failures import Failures
+from gateway.access.failures import Failures, counted_as
 from gateway.clock import Clock
 from gateway.config.sections import Server, ServerBounds, Upstream
-from gateway.errors import RateLimited, WebhookRefused
+from gateway.errors import BodyTooLarge, BodyTooSlow, RateLimited, WebhookRefused
 from gateway.openai.admission import facts_of
-from gateway.openai.bodies import stream
+from gateway.openai.bodies import ClientGone, stream
 from gateway.openai.proxies import Proxies
 
 PATH = "/webhooks/toapis"
 BODY = 256_000
 AT_ONCE = 32
+OF_ONE = 8
+_BODY_TIME = 10.0
 _AGAIN = 10.0
+_TOO_MANY = "Too many webhooks come at once."
 
-Hear = Callable[[Mapping[str, str], bytes], None]
-"""Takes a webhook's headers and body, at once. Raises: WebhookRefused."""
+
+class Ear(Protocol):
+    """Takes webhooks, at once."""
+
+    def glance(self, headers: Mapping[str, str]) -> None:
+        """Before the body is read. Raises: WebhookRefused."""
+        ...
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Headers and body. Raises: WebhookRefused, Overloaded."""
+        ...
 
 
 def address(server: Server, upstream: Upstream) -> str | None:
@@ -41,20 +57,24 @@ class CallbackEndpoint:
     """The endpoint, as an ASGI app."""
 
     def __init__(
-        self, hear: Hear, failures: Failures, proxies: Proxies, bounds: ServerBounds, clock: Clock
+        self, ear: Ear, failures: Failures, proxies: Proxies, bounds: ServerBounds, clock: Clock
     ) -> None:
-        self._hear = hear
+        self._ear = ear
         self._failures = failures
         self._proxies = proxies
-        self._bounds = bounds
+        time = min(bounds.body_time, _BODY_TIME)
+        self._bounds = bounds.model_copy(update={"body_time": time})
         self._clock = clock
-        self._reading = 0
+        self._reading: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"<CallbackEndpoint reading={self._reading} {self._failures!r}>"
+        return f"<CallbackEndpoint reading={self._reading.total()} {self._failures!r}>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one webhook. Raises: WebhookRefused, RateLimited, BodyTooLarge, BodyTooSlow."""
+        """Take one webhook.
+
+        Raises: WebhookRefused, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Overloaded.
+        """
         request = Request(scope, receive)
         facts_of(scope).route = "webhook"
         address = self._proxies.client(
@@ -62,20 +82,28 @@ class CallbackEndpoint:
             request.headers.getlist("x-forwarded-for"),
         )
         wait = self._failures.wait(address)
-        if wait or self._reading >= AT_ONCE:
-            raise RateLimited("Too many webhooks come at once.", retry_after=wait or _AGAIN)
-        body = await self._body(request)
+        if wait:
+            raise RateLimited(_TOO_MANY, retry_after=wait)
         try:
-            self._hear(request.headers, body)
-        except WebhookRefused:
+            self._ear.glance(request.headers)
+            with self._place(counted_as(address)):
+                pieces = stream(request.receive, request.headers, BODY, self._bounds, self._clock)
+                body = b"".join([piece async for piece in pieces])
+            self._ear.take(request.headers, body)
+        except (WebhookRefused, BodyTooLarge, BodyTooSlow, ClientGone):
             self._failures.count(address)
             raise
         await Response(status_code=204)(scope, receive, send)
 
-    async def _body(self, request: Request) -> bytes:
-        self._reading += 1
+    @contextlib.contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        """Hold one of the places for reading. Raises: RateLimited."""
+        if self._reading.total() >= AT_ONCE or self._reading[name] >= OF_ONE:
+            raise RateLimited(_TOO_MANY, retry_after=_AGAIN)
+        self._reading[name] += 1
         try:
-            pieces = stream(request.receive, request.headers, BODY, self._bounds, self._clock)
-            return b"".join([piece async for piece in pieces])
+            yield
         finally:
-            self._reading -= 1
+            self._reading[name] -= 1
+            if not self._reading[name]:
+                del self._reading[name]

@@ -157,9 +157,10 @@ async def _post(url: str, headers: dict[str, str], body: bytes) -> int:
         **headers,
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
-        writer.write(f"POST {parts.path or '/'} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+        writer.write(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
         await writer.drain()
         first = (await reader.readline()).split()
         if len(first) < 2 or not first[1].isdigit():  # noqa: PLR2004 - version and status

@@ -93,12 +93,14 @@ class Webhook:
     """What the vendor told by itself, and is known to be its own.
 
     ``names`` are those of the task that it says has ended, the vendor's first; none where it is
-    about no task. ``word`` is what it calls itself. ``repeated``: it was told before.
+    about no task. ``word`` is what it calls itself, ``event`` its own id. ``repeated``: it was told
+    before.
     """
 
     names: tuple[str, ...]
     word: str
     repeated: bool = False
+    event: str = ""
 
 
 Doubt = Literal["unsigned", "forged", "stale"]

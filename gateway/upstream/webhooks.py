@@ -54,23 +54,41 @@ class WebhookReader:
 
         Only what is the vendor's own is remembered.
         """
-        name, timestamp = headers.get(_ID, ""), headers.get(_TIMESTAMP, "")
-        signatures = [*_signatures(headers.get(_SIGNATURE, ""))]
-        if not (_NAME.fullmatch(name) and _DIGITS.fullmatch(timestamp) and signatures):
-            raise NotGenuine("unsigned")
+        name, timestamp, signatures = _signed_by(headers)
         signed = b".".join((name.encode(), timestamp.encode(), body))
         right = hmac.new(self._key, signed, hashlib.sha256).hexdigest().encode()
         # Each is compared, so that the time it takes does not say which was right.
         if not any([hmac.compare_digest(right, given) for given in signatures]):  # noqa: C419
             raise NotGenuine("forged")
-        if abs(self._clock.wall() - _seconds(timestamp)) > SKEW:
-            raise NotGenuine("stale")
+        self._refuse_stale(timestamp)
         event = _object(_parsed(body))
         told = event.get("id")
         known = told if isinstance(told, str) and _NAME.fullmatch(told) else name
         repeated = known in self._seen
         self._seen[known] = None
-        return Webhook(tuple(_names(event)), _word(event), repeated)
+        return Webhook(tuple(_names(event)), _word(event), repeated, known)
+
+    def glance(self, headers: Mapping[str, str]) -> None:
+        """Before the body is read: whether it may be worth it. Raises: NotGenuine."""
+        _, timestamp, _ = _signed_by(headers)
+        self._refuse_stale(timestamp)
+
+    def forget(self, webhook: Webhook) -> None:
+        """It could not be acted on: when it comes again, it is new."""
+        self._seen.pop(webhook.event, None)
+
+    def _refuse_stale(self, timestamp: str) -> None:
+        if abs(self._clock.wall() - _seconds(timestamp)) > SKEW:
+            raise NotGenuine("stale")
+
+
+def _signed_by(headers: Mapping[str, str]) -> tuple[str, str, list[bytes]]:
+    """Id, timestamp and signatures, as far as their form is right. Raises: NotGenuine."""
+    name, timestamp = headers.get(_ID, ""), headers.get(_TIMESTAMP, "")
+    signatures = [*_signatures(headers.get(_SIGNATURE, ""))]
+    if not (_NAME.fullmatch(name) and _DIGITS.fullmatch(timestamp) and signatures):
+        raise NotGenuine("unsigned")
+    return name, timestamp, signatures
 
 
 def _signatures(header: str) -> Iterator[bytes]:

@@ -305,10 +305,19 @@ def _questions() -> Row:
             areas(
                 "The vendor's webhooks",
                 "What it told by itself, where that is set up (upstream.webhook_secret). Used: its"
-                " task was asked about at once. Refused: not known to be the vendor's.",
+                " task was asked about at once. Revived, lost: it had been given up, and was found"
+                " because of this, or not yet. Refused: not known to be the vendor's.",
                 "cpm",
                 (f"60 * {rate('upstream_hints_total', 'result')} > 0", "{{result}}"),
-                colors={"used": GOOD, "refused": BAD, "unknown": FAIR, "ignored": DULL},
+                colors={
+                    "used": GOOD,
+                    "revived": GOOD,
+                    "refused": BAD,
+                    "lost": BAD,
+                    "unknown": FAIR,
+                    "put_off": FAIR,
+                    "ignored": DULL,
+                },
                 idle="No webhook came",
             ).sized(12),
             heatmap(

@@ -4,10 +4,12 @@ Where a task would be asked about only after minutes, whatever comes within a te
 because of a hint; so nothing here is measured by the clock.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.clock import SystemClock
-from gateway.events import CreateLost, Found
+from gateway.events import Collected, CreateLost, Found
 from gateway.notices import Asked, HintCame
 from tests import canaries
 from tests.e2e.pictures import SMALL
@@ -227,12 +229,66 @@ async def test_what_is_no_webhook_is_answered_in_the_listener_s_manner(tmp_path:
         wrong = await client.get(PATH)
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
         assert wrong.json()["error"]["code"] == "method_not_supported"
-        large = await client.post(PATH, content=b"x" * 256_001)
+        signature = signed(event("tsk_img_another"))["headers"]
+        large = await client.post(PATH, content=b"x" * 256_001, headers=signature)
         assert (large.status_code, large.json()["error"]["code"]) == (413, "request_too_large")
         good = await client.post(PATH, **signed(event("tsk_img_another")))
         assert (good.status_code, good.content) == (204, b"")
         assert good.headers["x-request-id"].startswith("req_")
         assert hints(stand) == ["unknown"]
+
+
+async def test_bodies_that_never_come_keep_no_other_address_out(tmp_path: Path) -> None:
+    """One address holds as many as it may, each as if it were signed, and the vendor is heard."""
+    section = {"trusted_proxies": ["127.0.0.1"], "bounds": {"body_time": 1}}
+    async with behaving(tmp_path, upstream=TAKING, server=section) as stand:
+        host, port = stand.url.removeprefix("http://").split(":")
+        lines = {
+            **signed(event("tsk_img_another"))["headers"],
+            "Host": "pictures",
+            "X-Forwarded-For": "203.0.113.7",
+            "Content-Length": "200000",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+
+        async def hold() -> bytes:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"POST {PATH} HTTP/1.1\r\n{head}\r\n{{".encode())
+            try:
+                return (await reader.readline()).split(b" ")[1]
+            finally:
+                writer.close()
+
+        holding = [asyncio.ensure_future(hold()) for _ in range(40)]
+        await asyncio.wait(holding, return_when=asyncio.FIRST_COMPLETED)
+        async with stand.plain(headers={"X-Forwarded-For": "203.0.113.8"}) as client:
+            good = await client.post(PATH, **signed(event("tsk_img_another")))
+            assert good.status_code == 204
+        statuses = Counter(await asyncio.gather(*holding))
+        assert statuses == {b"429": 32, b"408": 8}
+
+
+async def test_a_task_that_was_given_up_is_taken_up_again_when_the_vendor_tells_of_it(
+    tmp_path: Path,
+) -> None:
+    async with behaving(tmp_path, upstream={**TAKING, "settle_time": 1}) as stand:
+        stand.vendor_fails(
+            {"where": "create", "kind": "cut"},
+            {"where": "status", "kind": "task_not_found", "times": None},
+        )
+        assert (await make(stand)).status_code == 502
+        (lost,) = stand.events(CreateLost)
+        task = stand.simulator.vendor.book.find(lost.task_id)
+        assert task is not None
+        stand.vendor_fails()
+        async with stand.plain() as client:
+            told = await client.post(PATH, **signed(event(task.id, ours=lost.task_id)))
+            assert told.status_code == 204
+            await stand.until(lambda: stand.events(Collected) and not stand.gateway.board.jobs())
+            answer = await client.get(f"/v1/images/generations/{lost.task_id}")
+            assert answer.json()["status"] == "completed"
+        assert hints(stand) == ["revived"]
+        assert stand.purchases == 1
 
 
 async def test_who_keeps_sending_forgeries_is_put_off_and_its_keys_are_not(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gateway.jobs.creator import Creator, Restraint
 from gateway.jobs.given import Given
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
+from gateway.jobs.late_words import LateWords
 from gateway.jobs.memory import Memory
 from gateway.jobs.poller import Poller
 from gateway.jobs.promises import Promises
@@ -201,6 +202,7 @@ class House:
         memory = Memory(self.store, self.journal, self.board, self.shelf, self.clock)
         self.recovery = Recovery(memory, self.runner, follow)
         self.look = SecondLook(memory, self.recovery, self.creator, self.vendor, self.governor)
+        self.late = LateWords(memory, self.look)
         given = Given(self.clock, images.lifetime)
         self.joins = Joins(self.board, self.store, self.shelf, self.ages, given, JoinsSection())
         self.reception = Reception(memory, self.runner, self.joins, self.look, self.queue)
@@ -208,21 +210,21 @@ class House:
         self.memory = memory
         self.released = 0
         self.buried = asyncio.Event()
-        self._polling: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         asyncio.get_running_loop().set_default_executor(AtOnce())
         await self.shelf.open(await self.store.claimed())
-        self._polling = asyncio.create_task(self.poller.run())
+        self._loops = [asyncio.create_task(one.run()) for one in (self.poller, self.late)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._polling is not None
         self.buried.set()
         await self.runner.abort()
         await self.queue.close()
-        self._polling.cancel()
-        await asyncio.gather(self._polling, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def release(self) -> None:
         self.released += 1

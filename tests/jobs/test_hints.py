@@ -26,17 +26,25 @@ class Told:
     """A reader whose webhooks say what they are told to."""
 
     says: Webhook | NotGenuine = field(default_factory=lambda: Webhook((), "endpoint.test"))
+    forgotten: list[Webhook] = field(default_factory=list)
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Webhook:
         if isinstance(self.says, NotGenuine):
             raise self.says
         return self.says
 
+    def glance(self, headers: Mapping[str, str]) -> None:
+        if isinstance(self.says, NotGenuine):
+            raise self.says
+
+    def forget(self, webhook: Webhook) -> None:
+        self.forgotten.append(webhook)
+
 
 def hinting(house: House) -> Any:
     """Says that the vendor told of a task of these names; what came of it."""
     reader = Told()
-    hints = Hints(reader, house.board, house.poller, house.journal)
+    hints = Hints(reader, house.board, house.poller, house.late, house.journal)
 
     def say(*names: str, **more: Any) -> HintCame:
         reader.says = Webhook(names, "generation.completed", **more)
@@ -180,6 +188,42 @@ async def test_a_vendor_that_wants_no_question_for_a_while_gets_none(tmp_path: P
         assert house.vendor.asked >= 2
 
 
+@pytest.mark.parametrize("hinted", [False, True])
+async def test_patience_that_is_asked_for_at_a_hint_s_question_holds_for_the_task_s_own(
+    tmp_path: Path, hinted: bool
+) -> None:
+    async with House(tmp_path) as house:
+        _, name = await running(house, seconds=10_000)
+        house.vendor.statuses = [base.StatusUnavailable("503", retry_after=30, kind="http_5xx")]
+        say = hinting(house)
+        if hinted:
+            say(name)
+        await house.clock.until(lambda: house.vendor.asked == 1)
+        for _ in range(29):
+            await house.clock.advance(1)
+            say(name)
+        assert house.vendor.asked == 1
+        await house.clock.advance(5)
+        assert house.vendor.asked >= 2
+        await house.clock.advance(30)
+        assert house.vendor.asked >= 6  # and it goes on as before
+
+
+async def test_patience_that_is_asked_for_does_not_reach_beyond_the_task_s_end(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, follow=0.0) as house:
+        house.vendor.seconds = 10_000
+        job = await house.start(a_plan(), seconds=40)
+        await house.clock.until(lambda: bool(job.upstream_ids))
+        await house.clock.advance(30)
+        silence = base.StatusUnavailable("503", retry_after=60, kind="http_5xx")
+        house.vendor.statuses = [silence] * 9
+        hinting(house)(job.upstream_ids[0])
+        await house.clock.advance(11)
+        assert job.outcome.done()
+
+
 async def test_a_hint_during_a_question_has_it_put_again(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         job, name = await running(house, seconds=10_000)
@@ -295,7 +339,7 @@ async def test_a_lost_create_is_looked_up_as_soon_as_the_vendor_tells_of_it(
         await house.clock.advance(1)  # the next look-up were due in 14 seconds
         assert hinting(house)("tsk_unheard", job.tasks[0].entry.task_id).result == "used"
         await house.clock.advance(0.1)
-        assert house.vendor.asked == 5
+        assert house.vendor.asked == 6  # by that name, which it does not know, and by ours
         assert job.upstream_ids
         await house.finished(job)
         assert len(house.vendor.purchases) == 1
@@ -401,7 +445,7 @@ async def test_what_was_told_before_is_about_nothing_or_is_not_the_vendor_s_does
         for reason in ("unsigned", "forged", "stale"):
             reader = Told(NotGenuine(reason))
             with pytest.raises(WebhookRefused) as refused:
-                Hints(reader, house.board, house.poller, house.journal).take({}, b"")
+                Hints(reader, house.board, house.poller, house.late, house.journal).take({}, b"")
             assert reason not in str(refused.value)
             assert came(house)[-1] == HintCame(result="refused", reason=reason)
         await house.clock.advance(1)

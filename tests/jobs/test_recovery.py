@@ -41,6 +41,7 @@ def dies(house: House) -> None:
     remembered = house.store
     house.journal._store = type("Dead", (), {"durable": True, "record": never, "remark": never})()
     house.creator._upstream = type("Gone", (), {"create": never, "status": never})()
+    house.creator._seeker = replace(house.creator._seeker, upstream=house.creator._upstream)
     house.poller._upstream = house.creator._upstream
     house.store = remembered
 

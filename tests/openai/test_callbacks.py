@@ -13,7 +13,7 @@ from gateway.config.sections import Server, ServerBounds, Upstream
 from gateway.errors import BodyTooLarge, BodyTooSlow, RateLimited, WebhookRefused
 from gateway.facts import RequestFacts
 from gateway.openai.bodies import ClientGone
-from gateway.openai.callbacks import AT_ONCE, BODY, PATH, CallbackEndpoint, address
+from gateway.openai.callbacks import AT_ONCE, BODY, OF_ONE, PATH, CallbackEndpoint, address
 from gateway.openai.paths import canonical
 from gateway.openai.proxies import Proxies
 from gateway.openai.rejections import rejection
@@ -25,11 +25,15 @@ BOUNDS = ServerBounds(body_time=100, body_rate=1000, body_grace=10)
 
 @dataclass
 class Ear:
-    """Takes what is whole, unless it is forged."""
+    """Takes what is whole, unless it is forged, or its headers show already that it is none."""
 
     heard: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
-    def __call__(self, headers: Mapping[str, str], body: bytes) -> None:
+    def glance(self, headers: Mapping[str, str]) -> None:
+        if "x-doubtful" in headers:
+            raise WebhookRefused("no")
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> None:
         if body == b"forged":
             raise WebhookRefused("no")
         self.heard.append((headers, body))
@@ -98,21 +102,23 @@ async def test_a_body_beyond_its_bound_is_refused_and_not_handed_over(declared: 
     assert (await door.knock(b"x" * BODY))[0] == 204
 
 
-async def test_a_body_that_does_not_come_is_waited_for_as_others_are() -> None:
+@pytest.mark.parametrize("seconds", [11, 1])
+async def test_a_body_is_waited_for_ten_seconds_in_all_however_steadily_it_comes(
+    seconds: int,
+) -> None:
     door = Door()
+    start = door.clock.now
 
-    async def never() -> Message:
-        door.clock.now += 11
-        return {"type": "http.request", "body": b"x", "more_body": True}
+    async def piecemeal() -> Message:
+        door.clock.now += seconds
+        return {"type": "http.request", "body": b"x" * 2_000, "more_body": True}
 
     with pytest.raises(BodyTooSlow):
-        await door.knock(never)
+        await door.knock(piecemeal)
+    assert door.clock.now - start in {10, 11}
 
 
 async def test_who_hangs_up_is_not_heard() -> None:
-    async def leaves() -> Message:
-        return {"type": "http.disconnect"}
-
     door = Door()
     with pytest.raises(ClientGone):
         await door.knock(leaves)
@@ -121,9 +127,6 @@ async def test_who_hangs_up_is_not_heard() -> None:
 
 
 async def test_an_address_that_sends_forgeries_is_put_off_before_its_next_is_read() -> None:
-    async def unread() -> Message:
-        raise AssertionError("was read")
-
     door = Door()
     for _ in range(3):
         with pytest.raises(WebhookRefused):
@@ -134,6 +137,46 @@ async def test_an_address_that_sends_forgeries_is_put_off_before_its_next_is_rea
     assert (await door.knock(b"good", peer="203.0.113.8"))[0] == 204
     door.clock.now += 20
     assert (await door.knock(b"good"))[0] == 204
+
+
+async def unread() -> Message:
+    raise AssertionError("was read")
+
+
+async def leaves() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def test_what_its_headers_show_to_be_none_is_not_read_and_puts_its_address_off() -> None:
+    door = Door()
+    for _ in range(3):
+        with pytest.raises(WebhookRefused):
+            await door.knock(unread, x_doubtful="yes")
+    with pytest.raises(RateLimited):
+        await door.knock(unread)
+
+
+@pytest.mark.parametrize("how", ["too slow", "too large", "gone"])
+async def test_who_does_not_send_a_body_as_it_should_be_is_put_off(how: str) -> None:
+    door = Door()
+
+    async def slow() -> Message:
+        door.clock.now += 11
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    bodies: dict[str, tuple[bytes | Receive, type[Exception]]] = {
+        "too slow": (slow, BodyTooSlow),
+        "too large": (b"x" * (BODY + 1), BodyTooLarge),
+        "gone": (leaves, ClientGone),
+    }
+    body, refused = bodies[how]
+    door.per_minute = 1
+    door.__post_init__()
+    with pytest.raises(refused):
+        await door.knock(body)
+    with pytest.raises(RateLimited):
+        await door.knock(unread)
+    assert (await door.knock(b"good", peer="203.0.113.8"))[0] == 204
 
 
 async def test_an_address_is_the_one_that_a_trusted_proxy_names() -> None:
@@ -161,7 +204,10 @@ async def test_so_many_are_read_at_once_and_the_next_is_told_to_come_again() -> 
         await go_on.wait()
         return {"type": "http.request", "body": b"late", "more_body": False}
 
-    reading = [asyncio.ensure_future(door.knock(slowly)) for _ in range(AT_ONCE)]
+    reading = [
+        asyncio.ensure_future(door.knock(slowly, peer=f"203.0.113.{number // OF_ONE}"))
+        for number in range(AT_ONCE)
+    ]
     await asyncio.wait(reading, timeout=0)
     for _ in range(5):
         await door.clock.sleep(0)
@@ -172,6 +218,32 @@ async def test_so_many_are_read_at_once_and_the_next_is_told_to_come_again() -> 
     await asyncio.gather(*reading)
     assert len(door.ear.heard) == AT_ONCE
     assert (await door.knock(b"one more"))[0] == 204
+
+
+async def test_one_address_holds_a_few_of_the_places_and_leaves_the_rest_to_others() -> None:
+    door = Door()
+
+    async def never() -> Message:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nothing comes")
+
+    # One subscriber's addresses are one.
+    reading = [
+        asyncio.ensure_future(door.knock(never, peer=f"2001:db8::{number}"))
+        for number in range(OF_ONE)
+    ]
+    await asyncio.wait(reading, timeout=0)
+    for _ in range(5):
+        await door.clock.sleep(0)
+    assert f"reading={OF_ONE}" in repr(door.endpoint)
+    with pytest.raises(RateLimited):
+        await door.knock(unread, peer="2001:db8::ffff")
+    assert (await door.knock(b"good", peer="203.0.113.8"))[0] == 204
+    for one in reading:
+        one.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    assert "reading=0" in repr(door.endpoint)
+    assert (await door.knock(b"good", peer="2001:db8::ffff"))[0] == 204
 
 
 def test_a_refusal_has_a_code_of_its_own_and_says_nothing_of_keys() -> None:

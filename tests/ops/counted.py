@@ -320,6 +320,9 @@ CASES: Mapping[str, tuple[object, Mapping[str, float]]] = {
     "no answer": (Asked(**WHO, answer="timeout", seconds=0.2), polled("timeout", "unanswered")),
     "not now": (Asked(**WHO, answer="http_429", seconds=0.2), polled("http_429", "unanswered")),
     "a webhook": (HintCame(result="used", **WHO), hinted("used")),
+    "a webhook about a lost task": (HintCame(result="revived", **WHO), hinted("revived")),
+    "one that is not found": (HintCame(result="lost", **WHO), hinted("lost")),
+    "a webhook too many": (HintCame(result="put_off"), hinted("put_off")),
     "a webhook that is forged": (HintCame(result="refused", reason="forged"), hinted("refused")),
     "sent again": (
         CallRepeated(op="create", reason="throttled"),

@@ -31,6 +31,7 @@ BROAD: Mapping[str, str] = {
     "gateway.jobs.housekeeping:Housekeeping._do": "one chore's fault must not end the others",
     "gateway.jobs.journal:Journal.announce": "a watcher's fault must never cost a paid task",
     "gateway.jobs.journal:Journal._report": "every watcher is broken: there is nobody to tell",
+    "gateway.jobs.late_words:LateWords.run": "one task's fault must not cost the others their look",
     "gateway.jobs.poller:Poller._ask": "whoever waits for the answer is told, whatever went wrong",
     "gateway.jobs.recovery:SecondLook.look": "one job's fault must not cost the others their look",
     "gateway.jobs.runner:Runner._work": "a job always ends, and its caller hears how",

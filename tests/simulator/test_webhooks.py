@@ -57,13 +57,14 @@ class Owner:
     statuses: list[int | None] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     url: str = ""
+    target: str = "/webhooks/toapis"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         pairs = (line.partition(": ") for line in head[1:] if line)
         headers = {name.lower(): value for name, _, value in pairs}
         body = await reader.readexactly(int(headers["content-length"]))
-        assert head[0] == "POST /webhooks/toapis HTTP/1.1"
+        assert head[0] == f"POST {self.target} HTTP/1.1"
         self.received.append(Received(self.clock.monotonic(), headers, body))
         status = self.statuses.pop(0) if self.statuses else 204
         if status is not None:
@@ -148,6 +149,19 @@ async def test_a_task_that_ends_is_told_once_it_has_and_not_before() -> None:
             assert (await house.client.get(item["url"])).status_code == 200
         await house.clock.advance(200_000)
         assert len(house.owner.received) == 1
+        assert house.counted(delivered=1)
+
+
+async def test_the_whole_address_is_called_with_its_query() -> None:
+    async with telling() as house:
+        house.owner.target = "/webhooks/toapis?through=a%20tunnel&to=me"
+        origin = house.owner.url.removesuffix("/webhooks/toapis")
+        settings = house.simulator.vendor.settings
+        house.simulator.vendor.settings = settings.changed(
+            {"webhook_url": origin + house.owner.target}
+        )
+        await house.create()
+        await house.until(1)
         assert house.counted(delivered=1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.base import NotGenuine, Webhook
+from gateway.upstream.base import NotGenuine
 from gateway.upstream.webhooks import SKEW, WebhookReader
 from tests.clocks import FakeClock
 
@@ -56,8 +56,10 @@ def test_every_recorded_webhook_means_what_it_says(one: dict[str, Any]) -> None:
     if expect["outcome"] == "refused":
         assert refusal(reader, one["headers"], body) == expect["reason"]
         return
+    reader.glance(one["headers"])
     webhook = reader.read(one["headers"], body)
-    assert webhook == Webhook(tuple(expect["names"]), expect["word"])
+    assert (webhook.names, webhook.word) == (tuple(expect["names"]), expect["word"])
+    assert not webhook.repeated
     assert bool(webhook.names) is (expect["outcome"] == "hint")
     assert reader.read(one["headers"], body).repeated
 
@@ -122,6 +124,8 @@ def test_what_bears_no_signature_of_the_known_form_is_unsigned(
     if value is not None:
         headers[name] = value
     assert refusal(WebhookReader(SECRET, clock), headers, body) == "unsigned"
+    with pytest.raises(NotGenuine, match="unsigned"):
+        WebhookReader(SECRET, clock).glance(headers)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,8 @@ def test_so_many_signatures_are_looked_at_and_no_more() -> None:
 async def test_what_was_signed_too_long_ago_or_in_the_future_is_stale(late: float) -> None:
     clock = FakeClock()
     assert refusal(WebhookReader(SECRET, clock), *made(clock, late=late)) == "stale"
+    with pytest.raises(NotGenuine, match="stale"):
+        WebhookReader(SECRET, clock).glance(made(clock, late=late)[0])
 
 
 @pytest.mark.parametrize("late", [SKEW - 1, 1 - SKEW])
@@ -203,6 +209,25 @@ async def test_without_an_id_of_its_own_an_event_is_known_by_that_of_its_headers
     assert not reader.read(*made(clock, nameless)).repeated
     assert reader.read(*made(clock, nameless)).repeated
     assert not reader.read(*made(clock, nameless, name="evt_2")).repeated
+
+
+def test_a_glance_at_its_headers_neither_takes_nor_refuses_what_may_be_the_vendor_s() -> None:
+    clock = FakeClock()
+    reader = WebhookReader(SECRET, clock)
+    reader.glance(made(clock, secret="another")[0])
+    reader.glance(made(clock)[0])
+    assert not reader.read(*made(clock)).repeated
+
+
+def test_what_is_to_be_forgotten_is_new_when_it_comes_again() -> None:
+    clock = FakeClock()
+    reader = WebhookReader(SECRET, clock)
+    for _ in range(2):
+        webhook = reader.read(*made(clock))
+        assert not webhook.repeated
+        reader.forget(webhook)
+    assert not reader.read(*made(clock)).repeated
+    assert reader.read(*made(clock)).repeated
 
 
 async def test_what_was_refused_is_new_when_it_comes_as_it_should() -> None:
