@@ -136,15 +136,22 @@ class PictureResponse:
         """Send it, and mark it fetched when its last byte was handed over to somebody."""
         with await asyncio.to_thread(self._shelf.open_for_reading, self._shelved) as file:
             await send_head(send, {**self._headers, "content-length": str(self._shelved.size)})
-            if scope["method"] != "HEAD":
-                while not self._gone.done() and (
-                    piece := await asyncio.to_thread(file.read, _PIECE)
-                ):
-                    await send_piece(send, piece)
+            whole = scope["method"] != "HEAD" and await self._send_all(send, file)
             await send_end(send)
-        if scope["method"] != "HEAD" and not self._gone.done():
+        if whole:
             self.fetched_first = not self._shelf.is_claimed(self._shelved.token)
             self._shelf.fetched(self._shelved.token)
+
+    async def _send_all(self, send: Send, file: BinaryIO) -> bool:
+        """Send its bytes; whether somebody was there to the last. Who has it all may leave."""
+        left = self._shelved.size
+        while left > 0 and not self._gone.done():
+            piece = await asyncio.to_thread(file.read, _PIECE)
+            if not piece:
+                return False
+            await send_piece(send, piece)
+            left -= len(piece)
+        return not self._gone.done()
 
 
 async def abridged(segments: Sequence[Segment], shelf: Shelf) -> list[bytes]:

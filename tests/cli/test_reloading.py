@@ -120,7 +120,7 @@ async def test_a_signal_without_a_file_reads_the_environment(config: Path, vendo
 async def test_a_signal_at_the_start_or_during_the_drain_ends_nothing(
     config: Path, stop: signal.Signals
 ) -> None:
-    config.write_text(config.read_text() + "drain: {delay: 300ms}\n")
+    config.write_text(config.read_text() + "drain: {delay: 1s}\n")
     with running(config.parent, "serve", "--config", config.name) as process:
         process.until('"starting"')
         process.send(signal.SIGHUP)

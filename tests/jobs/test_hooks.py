@@ -573,7 +573,7 @@ async def test_what_was_told_and_cannot_be_written_down_is_not_told_again_at_onc
     await desk.promised()
     await desk.promised("https://other.example.com/", fingerprint=b"other", key_name="other")
     await desk.over()
-    await desk.house.clock.advance(3.0)
+    await desk.house.clock.advance(1.0)
     assert len(desk.poster.calls) == 2
     await desk.house.clock.advance(600.0)
     ours = [call for call in desk.poster.calls if call.url == URL]

@@ -58,6 +58,21 @@ async def test_only_a_picture_read_to_its_end_was_fetched_and_may_be_evicted(
     assert wire.sent == {"HEAD": 0}.get(method, wire.sent)
 
 
+async def test_who_leaves_with_the_last_byte_has_had_it(tmp_path: Path) -> None:
+    shelf, picture = await a_shelf(tmp_path)
+    wire = Wire()
+
+    async def send(message: Message) -> None:
+        await wire.send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            wire.gone.set_result(None)  # its length was told, so nobody waits for the end
+
+    response = PictureResponse(picture, {}, shelf, wire.gone)
+    await response({"type": "http", "method": "GET"}, wire.receive, send)
+    assert (wire.sent, response.fetched_first) == (SIZE, True)
+    assert shelf.is_claimed(picture.token)
+
+
 @pytest.mark.parametrize(("leaves_after", "claimed"), [(None, True), (1, False)])
 async def test_only_a_body_taken_to_its_end_was_delivered(
     tmp_path: Path, leaves_after: int | None, claimed: bool
