@@ -20,6 +20,8 @@ _VERDICT = pytest.StashKey[Verdict]()
 _FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 _WORKERS = pytest.StashKey[Verdict]()
 _FOUND = "canaries"
+_HERE = Path(__file__).parent
+_NOT_FOR_COVERAGE = frozenset({"clients", "deploy", "faults", "grafana", "repo"})
 _MADE = re.compile(r"sk-igw-\w{8}-[\w-]{43}|[0-9a-fA-F]{63}|\bid: [a-z0-9]{8}\b")
 
 
@@ -36,6 +38,17 @@ settings.load_profile("any machine")
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Processes that share the tests have to agree on their names: no key made anew is in one."""
     return argname if isinstance(val, str) and _MADE.search(val) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is for what tests the gateway's parts.
+
+    It slows tests down by half, and in what tries the whole in other ways it finds nothing more.
+    """
+    for item in items:
+        folders = item.path.relative_to(_HERE).parts if item.path.is_relative_to(_HERE) else ()
+        if folders and folders[0] in _NOT_FOR_COVERAGE:
+            item.add_marker("no_cover")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -16,21 +16,13 @@ from tests.clients.users import User
 from tests.e2e.stand import Stand, behaving
 
 Drivers = Callable[[str], Driver]
-_HERE = Path(__file__).parent
 EVERYTHING = pytest.StashKey[list[pytest.Item]]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What was collected, before any of it is left out.
-
-    Coverage is for what tests the gateway's parts: it would slow down what has to keep up with
-    clients' time-outs, and find nothing more.
-    """
+    """What was collected, before any of it is left out."""
     config.stash[EVERYTHING] = list(items)
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")
