@@ -108,7 +108,7 @@ class Creator:
             if leave is None or not await self._mark(job, task, leave):
                 return await self._found_or_lost(job, task)
             try:
-                return await self._send(task, links, leave, again)
+                return await self._sent(task, links, leave, again)
             except base.CreateNotSent as outcome:
                 await self._tell(task, NotSent(**self._stamp(task), reason=outcome.reason))
                 await self._pause_unsent(job, task, unsent)
@@ -210,6 +210,22 @@ class Creator:
             await self._tell(task, NotSent(**self._stamp(task), reason=_TOLD))
             return False
         return True
+
+    async def _sent(
+        self, task: LiveTask, links: Links, leave: Admitted, again: Again | None
+    ) -> TaskStatus:
+        """Send the create, once. Raises: CreateOutcome.
+
+        What the vendor has told of meanwhile is lost, whatever else it answers.
+        """
+        try:
+            return await self._send(task, links, leave, again)
+        except base.CreateLost:
+            raise
+        except base.CreateOutcome as outcome:
+            if task.entry.task_id in self._board.hearsay:
+                raise base.CreateLost(_TOLD) from outcome
+            raise
 
     async def _send(
         self, task: LiveTask, links: Links, leave: Admitted, again: Again | None

@@ -26,6 +26,7 @@ _OVER = "not_awaited"
 # Whoever tries may not learn how far he came.
 _REFUSED = "The webhook's signature or timestamp is missing or not right."
 _BUSY = "Too many webhooks are still being looked into; send it again."
+_UNSETTLED = "The task is being looked for; send it again."
 _AGAIN = 10.0
 
 
@@ -98,18 +99,29 @@ class Hints:
                 result="ignored", reason=_OVER, job_id=entry.job_id, task_id=entry.task_id
             )
         else:
-            self._listen(task, webhook)
+            heard = self._listen(task, webhook)
             self._poller.hint(task)
-            told = HintCame(result="used", job_id=entry.job_id, task_id=entry.task_id)
+            self._announce(HintCame(result="used", job_id=entry.job_id, task_id=entry.task_id))
+            if heard:
+                # Hearsay ends with the process. So the vendor keeps it: it tells this again, also
+                # to the next process, until the task is found.
+                self._reader.forget(webhook)
+                raise Overloaded(_UNSETTLED, code="server_is_overloaded", retry_after=_AGAIN)
+            return
         self._announce(told)
 
-    def _listen(self, task: LiveTask, webhook: Webhook) -> None:
-        """A task whose create is not answered: that there is one, and what the vendor calls it."""
+    def _listen(self, task: LiveTask, webhook: Webhook) -> bool:
+        """A task whose create is not answered: that there is one, and what the vendor calls it.
+
+        Whether this was about such a task.
+        """
         ours, theirs = _both(webhook)
-        if task.upstream_id is None and ours == task.entry.task_id:
-            if theirs is not None and self._board.is_anothers(ours, theirs):
-                theirs = None
-            self._board.hearsay.hear(ours, theirs)
+        if task.upstream_id is not None or ours != task.entry.task_id:
+            return False
+        if theirs is not None and self._board.is_anothers(ours, theirs):
+            theirs = None
+        self._board.hearsay.hear(ours, theirs)
+        return True
 
     def _look_back(self, webhook: Webhook) -> None:
         """Nobody works on the task; if it is one of ours, it may be held for lost."""

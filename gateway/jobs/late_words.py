@@ -55,6 +55,10 @@ class LateWords:
             await self._come.wait()
             while self._line:
                 task_id, theirs = next(iter(self._line.items()))
+                if self._store.trouble is not None:
+                    # That a task is LOST may be among what could not be written yet.
+                    await self._clock.sleep(_PAUSE)
+                    continue
                 try:
                     told = await self._followed_up(task_id, theirs)
                 except LedgerUnavailable:

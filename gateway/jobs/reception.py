@@ -275,7 +275,7 @@ class Reception:
         if all(task.state is not State.LOST for task in row.tasks):
             return
         try:
-            await self._look.look_at(row)
+            await self._look.look_at(row, wary=True)
         except StatusUnavailable as unavailable:
             message = "The image service does not say what became of an earlier, equal request."
             raise UpstreamUnavailable(message, retry_after=5) from unavailable

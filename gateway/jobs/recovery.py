@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from gateway.errors import Draining, GatewayError, InternalError, LedgerUnavailable
 from gateway.events import FINAL, CreateLost, JobEnded, JobRecovered, JobReopened, State
 from gateway.failpoints import failpoint
-from gateway.jobs.asking import Past, Seeker
+from gateway.jobs.asking import Anothers, Past, Seeker
 from gateway.jobs.board import Job, Outcome
 from gateway.jobs.creator import Creator
 from gateway.jobs.memory import Memory
@@ -82,6 +82,10 @@ class Recovery:
         row = await self._store.job(name)
         if row is None or row.ended_at is None or self._board.live(name) is not None:
             return  # somebody else has taken it up meanwhile
+        lost = {task.task_id for task in row.tasks if task.state is State.LOST}
+        found = {task_id: status for task_id, status in found.items() if task_id in lost}
+        if not found:
+            return  # and it has ended again
         job = self._job(row)
         self._board.put(job)
         try:
@@ -155,6 +159,7 @@ class SecondLook:
         governor: Governor,
     ) -> None:
         self._store = memory.store
+        self._board = memory.board
         self._journal = memory.journal
         self._clock = memory.clock
         self._recovery = recovery
@@ -213,9 +218,11 @@ class SecondLook:
         ]
         return sorted(due, key=lambda one: self._vain.get(one[0].job_id, 0))
 
-    async def look_at(self, row: JobRow) -> bool:
+    async def look_at(self, row: JobRow, *, wary: bool = False) -> bool:
         """Ask for a job's LOST tasks, by every name; whether it was taken up again.
 
+        Whoever would buy a task anew is ``wary``: an answer about another task says nothing of this
+        one, nor does a denial of what the vendor itself has told of.
         Raises: StatusUnavailable where the vendor gave no answer about one, and none was found;
         LedgerUnavailable.
         """
@@ -226,8 +233,10 @@ class SecondLook:
                 continue
             try:
                 found[task.task_id] = await self._seeker.seek(Past(row.job_id, task.task_id))
-            except TaskUnknown:
-                continue
+            except TaskUnknown as denial:
+                told = isinstance(denial, Anothers) or task.task_id in self._board.hearsay
+                if wary and told:
+                    silent = StatusUnavailable(f"contradicts itself: {denial}", kind="garbage")
             except StatusUnavailable as unavailable:
                 silent = unavailable
         if found:

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ContentRefused, UpstreamOutcomeUnknown
+from gateway.errors import ContentRefused, Overloaded, UpstreamOutcomeUnknown
 from gateway.events import CreateSent, State, TaskEvent
 from gateway.jobs.board import Job
 from gateway.jobs.hearsay import Hearsay
+from gateway.jobs.hints import Hints
 from gateway.upstream import base
-from gateway.upstream.base import TaskStatus
+from gateway.upstream.base import TaskStatus, Webhook
 from tests.jobs.fakes import House
 from tests.jobs.plans import a_plan
-from tests.jobs.test_hints import hinting
+from tests.jobs.test_hints import Told, hinting
 from tests.jobs.test_promises import promised
 from tests.jobs.test_recovery import dies
 
@@ -294,3 +295,40 @@ def test_the_oldest_is_forgotten_first() -> None:
     assert hearsay.name("task_1") == "v-task_1"
     assert "task_3" in hearsay
     assert repr(hearsay) == "Hearsay(2 tasks)"
+
+
+async def test_the_vendor_keeps_what_it_told_of_a_create_without_an_answer(tmp_path: Path) -> None:
+    async with recreating(tmp_path) as house:
+        knows_only_its_own_names(house)
+        job = await house.start(a_plan())
+        await house.clock.until(lambda: "CreateLost" in house.names())
+        (ours,) = house.vendor.purchases
+        webhook = Webhook((f"v-{ours}", ours), "generation.completed")
+        reader = Told(webhook)
+        hints = Hints(reader, house.board, house.poller, house.late, house.journal)
+        with pytest.raises(Overloaded):
+            hints.take({}, b"")
+        assert reader.forgotten == [webhook]
+        await house.clock.until(lambda: "Found" in house.names())
+        hints.take({}, b"")  # it is found, so that is the last time
+        assert reader.forgotten == [webhook]
+        await house.finished(job)
+        assert len(house.vendor.purchases) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [base.CreateThrottled("429", 3.0), base.CreateNotSent("refused")], ids=repr
+)
+async def test_what_was_told_of_while_it_was_sent_is_not_sent_again_whatever_the_answer(
+    tmp_path: Path, answer: Exception
+) -> None:
+    async with House(tmp_path) as house:
+        house.vendor.creates = [answer]
+        job = await house.start(a_plan())
+        (task,) = job.tasks
+        await house.clock.until(lambda: task.entry.state is State.CREATING)
+        house.vendor._accept(task.spec, task.entry.task_id)
+        hinting(house)(f"v-{task.entry.task_id}", task.entry.task_id)
+        await house.finished(job)
+        assert len(house.vendor.purchases) == 1
+        assert house.names()[:3] == ["CreateSent", "CreateLost", "Found"]

@@ -1,5 +1,7 @@
 """What the vendor tells of a task that was LOST brings it back; all else costs little."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from gateway.notices import ChoreFailed, HintCame
 from gateway.state.base import JobRow
 from gateway.upstream import base
 from gateway.upstream.base import Webhook
-from tests.jobs.fakes import House
+from tests.jobs.fakes import FakeVendor, House
 from tests.jobs.plans import a_plan
 from tests.jobs.test_hearsay import knows_only_its_own_names
 from tests.jobs.test_hints import Told, came, running
@@ -30,7 +32,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 def tell(house: House, *names: str) -> None:
     reader = Told(Webhook(names, "generation.completed"))
-    Hints(reader, house.board, house.poller, house.late, house.journal).take({}, b"")
+    hints = Hints(reader, house.board, house.poller, house.late, house.journal)
+    with contextlib.suppress(Overloaded):
+        hints.take({}, b"")
 
 
 async def lost_task(house: House) -> tuple[str, str]:
@@ -235,3 +239,63 @@ def test_ids_of_tasks_are_told_from_all_others() -> None:
     assert is_task_id(task_id(1_790_000_000.0))
     for name in ("task_1", job_id(1.0), task_id(1.0) + "X", task_id(1.0).lower(), "tsk_1", ""):
         assert not is_task_id(name)
+
+
+async def test_two_looks_at_once_take_a_task_up_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, ours = await lost_task(house)
+    await house.clock.advance(61)
+    answer, asked = house.vendor.status, 0
+
+    async def slow_at_first(name: str) -> base.TaskStatus:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            return await answer(name)
+        found = await FakeVendor.status(house.vendor, name)
+        await house.clock.sleep(10)
+        return found
+
+    monkeypatch.setattr(house.vendor, "status", slow_at_first)
+    slow = asyncio.ensure_future(house.look.look())
+    await house.clock.advance(0.1)
+    tell(house, f"v-{ours}", ours)
+    await house.clock.advance(5)
+    before = await row_of(house, job)
+    assert [task.state for task in before.tasks] == [State.DONE]
+    await house.clock.until(slow.done)
+    await over(house)
+    assert await row_of(house, job) == before
+    assert [fact for fact in house.facts if isinstance(fact, ChoreFailed)] == []
+
+
+async def test_while_the_ledger_is_in_trouble_a_word_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ours = await lost_task(house)
+    monkeypatch.setattr(type(house.store), "trouble", "no room", raising=False)
+    tell(house, f"v-{ours}", ours)
+    await house.clock.advance(30)
+    assert [one.result for one in came(house)] == []
+    monkeypatch.undo()
+    await house.clock.advance(11)
+    assert [one.result for one in came(house)] == ["revived"]
+
+
+async def test_who_would_buy_it_anew_takes_another_s_answer_for_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _ = await lost_task(house)
+    other = await house.runner.start(house.wish(a_plan(), fingerprint=b"other"))
+    await house.clock.until(lambda: bool(other.upstream_ids))
+    (theirs,) = other.upstream_ids
+
+    async def swapped(_: str) -> base.TaskStatus:
+        return base.TaskStatus(theirs, "running", "in_progress")
+
+    monkeypatch.setattr(house.vendor, "status", swapped)
+    row = await row_of(house, job)
+    assert not await house.clock.drive(house.look.look_at(row))
+    with pytest.raises(base.StatusUnavailable, match="contradicts"):
+        await house.clock.drive(house.look.look_at(row, wary=True))
