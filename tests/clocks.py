@@ -1,11 +1,10 @@
-"""A clock that goes when it is told to, and jumps ahead when everybody waits for it; one that runs
-faster than the wall's; and a loop whose own time jumps, which is the fastest of all.
+"""A clock that goes when it is told to, and jumps ahead when everybody waits for it; and a loop
+whose own time jumps, which is faster still.
 """
 
 import asyncio
 import heapq
 import itertools
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -83,23 +82,6 @@ class AtOnce(ThreadPoolExecutor):
         except BaseException as error:  # noqa: BLE001 - told to whoever waits, as executors do
             done.set_exception(error)
         return done
-
-
-class QuickClock:
-    """The system's time, ``pace`` times as fast: real sockets, but no long pauses between calls."""
-
-    def __init__(self, pace: float) -> None:
-        self._pace = pace
-        self._start = time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return self._start + (time.monotonic() - self._start) * self._pace
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / self._pace)
 
 
 class Endless(RuntimeError):

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from tests.outputs import OUTPUTS, Verdict
+from tests.steady import SteadyLoop
 
 _VERDICT = pytest.StashKey[Verdict]()
 _FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
@@ -49,6 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folders = item.path.relative_to(_HERE).parts if item.path.is_relative_to(_HERE) else ()
         if folders and folders[0] in _NOT_FOR_COVERAGE:
             item.add_marker("no_cover")
+
+
+def pytest_asyncio_loop_factories() -> dict[str, type[SteadyLoop]]:
+    """What a busy machine takes from tests is not counted as time they waited."""
+    return {"steady": SteadyLoop}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

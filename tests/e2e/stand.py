@@ -30,8 +30,8 @@ from gateway.simulator.app import Simulator
 from gateway.simulator.faults import Fault, read_faults
 from gateway.simulator.settings import Settings
 from tests import canaries
-from tests.clocks import QuickClock
 from tests.outputs import OUTPUTS
+from tests.steady import SteadyClock
 
 KEY = canaries.CLIENT_KEY
 VENDOR_KEY = canaries.VENDOR_KEY
@@ -150,8 +150,8 @@ async def standing(folder: Path, *, pace: float = 1.0, **changes: Any) -> AsyncI
     The gateway's pauses are ``pace`` times as short as configured, those between questions apart;
     what a call may take, and how long callers are held, is not.
     """
-    system = SystemClock()
-    clock: Clock = system if pace == 1 else QuickClock(pace)
+    system = SteadyClock()
+    clock = SteadyClock(pace)
     generous = Settings(
         submit_per_second=1e5, submit_burst=100_000, query_per_second=1e5, query_burst=100_000
     )
