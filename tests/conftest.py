@@ -22,7 +22,7 @@ _FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 _WORKERS = pytest.StashKey[Verdict]()
 _FOUND = "canaries"
 _HERE = Path(__file__).parent
-_NOT_FOR_COVERAGE = frozenset({"clients", "deploy", "faults", "grafana", "repo"})
+_NOT_FOR_COVERAGE = frozenset({"clients", "deploy", "e2e", "faults", "grafana", "repo"})
 _MADE = re.compile(r"sk-igw-\w{8}-[\w-]{43}|[0-9a-fA-F]{63}|\bid: [a-z0-9]{8}\b")
 
 
