@@ -32,6 +32,8 @@ NAMES = (
     "create.answering",  # the first bytes of its answer came
     "create.answered",  # the answer was read; the purchase is not written yet
     "create.accepted",  # the vendor's id was written
+    "promise.unwritten",  # a 202 left, which is not written yet
+    "promise.written",
     "poll.asking",
     "poll.asked",
     "done.unwritten",  # the vendor is done, which is not written yet

@@ -9,6 +9,7 @@ import asyncio
 
 from gateway.errors import Draining, LedgerUnavailable
 from gateway.events import JobPromised
+from gateway.failpoints import failpoint
 from gateway.jobs.board import Job
 from gateway.jobs.expected import expected
 from gateway.jobs.ids import ulid
@@ -72,7 +73,9 @@ class Promises:
         """Whoever asked was told to the last byte where to ask: the job is waited for."""
         if isinstance(visit.job, Job):
             self._board.stay(visit.job)
+        failpoint("promise.unwritten")
         await self._journal.remark(JobPromised(job_id=visit.job_id, at=self._clock.wall()))
+        failpoint("promise.written")
 
     def ask_again(self, glance: Glance) -> float:
         """In how many seconds asking for a job that is not over is likely to help."""

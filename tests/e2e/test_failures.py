@@ -625,9 +625,10 @@ async def test_a_refusal_that_repeats_secrets_is_cleaned(stand: Stand, where: st
 
 
 async def test_after_a_failure_the_same_stand_serves_the_next(stand: Stand) -> None:
-    stand.vendor_fails({"where": "file", "kind": "huge", "times": 2})
+    stand.vendor_fails(always("file", "huge"))
     with pytest.raises(openai.InternalServerError):
         await generated(stand)
+    stand.vendor_fails()
     (picture,) = pictures_of(await generated(stand, prompt=f"{PROMPT} at night"))
     assert picture.size == (1024, 768)
     assert stand.purchases == 2
@@ -636,7 +637,7 @@ async def test_after_a_failure_the_same_stand_serves_the_next(stand: Stand) -> N
 async def test_who_asks_again_after_a_paid_failure_is_told_the_same_and_buys_nothing(
     stand: Stand,
 ) -> None:
-    stand.vendor_fails({"where": "file", "kind": "huge", "times": 2})
+    stand.vendor_fails(always("file", "huge"))
     told = []
     for _ in range(2):
         with pytest.raises(openai.InternalServerError) as caught:

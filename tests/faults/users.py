@@ -8,8 +8,9 @@ import base64
 import contextlib
 import hashlib
 import io
+import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,16 +27,25 @@ from tests.outputs import OUTPUTS
 _T = TypeVar("_T")
 _HINT = "x-stainless-read-timeout"
 _CROWD = 40
+_LATER = {"Prefer": "respond-async"}
+_ASK_AGAIN = "server_is_draining"  # it ended before all of the wish was sent
+_MOST = 5
+_PATIENCE = 60.0  # seconds
+_LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a user was told in the end: the pictures' digest, or the error's name."""
+    """What a user was told in the end: the pictures' digest, or the error's name.
+
+    ``asked`` is how often it took to ask, the SDK's own retries aside.
+    """
 
     wish: Wish
     seconds: float
     digest: str | None = None
     error: str | None = None
+    asked: int = 1
 
     @property
     def answered(self) -> bool:
@@ -79,9 +89,41 @@ class User:
             made = await self._made(wish, more)
         except openai.OpenAIError as error:
             return Reply(wish, self._clock.monotonic() - begun, error=_name(error))
-        pictures = [base64.b64decode(item.b64_json, validate=True) for item in made.data]
-        digest = hashlib.sha256(b"/".join(pictures)).hexdigest()
+        digest = _digest(made.model_dump())
         return Reply(wish, self._clock.monotonic() - begun, digest=digest)
+
+    async def ask_later(self, wish: Wish) -> Reply:
+        """Ask for a promise, then look until the pictures are there.
+
+        Whoever is told that nothing was sent for it asks again, as the gateway says.
+        """
+        begun, asked = self._clock.monotonic(), 0
+        ask = self._sdk.images.with_raw_response.generate
+        while True:
+            asked += 1
+            try:
+                told = await ask(prompt=wish.prompt, extra_headers=_LATER, **wish.options)
+                task = await self._looked(told.headers["location"])
+            except openai.OpenAIError as error:
+                return Reply(wish, self._clock.monotonic() - begun, error=_name(error), asked=asked)
+            seconds = self._clock.monotonic() - begun
+            if task["status"] == "completed":
+                return Reply(wish, seconds, digest=_digest(task), asked=asked)
+            OUTPUTS.keep("answers", json.dumps(task))
+            code = task["error"]["code"]
+            if code != _ASK_AGAIN or asked == _MOST:
+                return Reply(wish, seconds, error=f"task failed {code}", asked=asked)
+
+    async def _looked(self, location: str) -> dict[str, Any]:
+        """The task once it is over; a gateway that is not there for a while is waited for."""
+        until = self._clock.monotonic() + _PATIENCE
+        while self._clock.monotonic() < until:
+            with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
+                task = await self._sdk.get(location, cast_to=dict[str, Any])
+                if task["status"] in {"completed", "failed"}:
+                    return task
+            await self._clock.sleep(_LOOK)
+        return {"status": "failed", "error": {"code": "never over"}}
 
     async def _made(self, wish: Wish, headers: dict[str, str]) -> Any:
         images = self._sdk.images
@@ -110,6 +152,11 @@ async def using(url: str, **manners: Any) -> AsyncIterator[User]:
         yield user
     finally:
         await user.leave()
+
+
+def _digest(made: Mapping[str, Any]) -> str:
+    pictures = [base64.b64decode(item["b64_json"], validate=True) for item in made["data"]]
+    return hashlib.sha256(b"/".join(pictures)).hexdigest()
 
 
 async def _say_nothing_of_time(request: httpx2.Request) -> None:

@@ -2,7 +2,8 @@
 
 Every trial has a gateway that kills itself at one of the named places, users who wait through it
 with their SDK's own retries, and a successor without such plans. Places come in turn, and each is
-passed a first, second or third time before it kills.
+passed a first, second or third time before it kills; some users are promised their pictures, and
+look until they are there.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ _LANES = 4  # worlds side by side: a trial mostly waits
 _OFTEN = ("ledger.",)  # places a single wish comes by several times
 _MOST = 6  # as often, of those
 _START = "recovery."  # places a process comes by before it serves anybody
+_PROMISED = 2  # of three trials of a place the one whose users come back for their pictures
+_LATER = ("promise.",)  # places that only those come by who ask for a promise
+_EITHER = ("intent.", "create.", "poll.", "done.", "collect.", "job.")  # those do as well
 _LOOK = 0.01
 _LAST = 2.0
 
@@ -42,6 +46,13 @@ class Trial:
     def script(self) -> str:
         """What the fail-points are told."""
         return f"{self.place}=kill:{1 if self.place.startswith(_START) else self.passing}"
+
+    @property
+    def later(self) -> bool:
+        """Whether users ask for a promise and look, or wait for the answer."""
+        return self.place.startswith(_LATER) or (
+            self.passing == _PROMISED and self.place.startswith(_EITHER)
+        )
 
     @property
     def wishes(self) -> list[Wish]:
@@ -86,6 +97,7 @@ async def _lane(assignment: Assignment, lane: int, trials: Sequence[Trial]) -> F
                 assignment.tell(f"lane {lane}: {done} of {len(trials)} trials")
         wishes = [wish for trial in trials for wish in trial.wishes]
         await settle(findings, supervisor, replies, wishes)
+        findings.count("asked again", sum(reply.asked - 1 for reply in replies))
         findings.measure("users' longest wait", max(reply.seconds for reply in replies))
     return findings
 
@@ -97,7 +109,8 @@ async def _run(findings: Findings, supervisor: Supervisor, user: User, trial: Tr
     async with asyncio.TaskGroup() as group:
 
         def ask() -> list[asyncio.Task[Reply]]:
-            return [group.create_task(user.ask(wish)) for wish in trial.wishes]
+            asking = user.ask_later if trial.later else user.ask
+            return [group.create_task(asking(wish)) for wish in trial.wishes]
 
         if trial.place.startswith(_START):
             asked = await _kill_in_recovery(findings, supervisor, trial, ask)
