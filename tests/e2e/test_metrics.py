@@ -98,6 +98,8 @@ async def test_what_is_under_way_is_shown(stand: Stand) -> None:
 
 async def test_what_the_vendor_tells_of_the_account_is_shown(tmp_path: Path) -> None:
     async with behaving(tmp_path, upstream={"balance_interval": "50ms"}) as stand:
+        # So late that it has to be asked about, however slowly its create is answered.
+        stand.vendor_fails({"where": "create", "kind": "slow", "seconds": 0.5})
         async with stand.client() as client:
             await client.images.generate(prompt=PROMPT, size=SMALL)
         stand.vendor_is(balance_usd=500.0)
