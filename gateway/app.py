@@ -24,7 +24,7 @@ from gateway.images.workshop import Workshop
 from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board
 from gateway.jobs.collector import Asker, Collector
-from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.creator import Creator
 from gateway.jobs.given import Given
 from gateway.jobs.hints import Hints
 from gateway.jobs.housekeeping import Housekeeping
@@ -36,6 +36,7 @@ from gateway.jobs.poller import Poller
 from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception
 from gateway.jobs.recovery import Recovery, SecondLook
+from gateway.jobs.restraint import Restraint
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.openai.admission import Admission
 from gateway.openai.cors import CrossOrigin, Origins, Preflights

@@ -7,6 +7,7 @@ test could mean. Here what a turn of the loop takes beyond what it was to take i
 
 import asyncio
 import selectors
+import threading
 import time
 from typing import Any
 
@@ -19,21 +20,32 @@ _WAKING = 0.05
 class SteadyLoop(asyncio.SelectorEventLoop):
     """Its time, seconds as ever, goes on by no more than its callbacks may take and it was to wait.
 
-    Another process's pace is not known here: what waits for one, waits as long as it takes.
+    What the loop itself computes counts, so that one that is blocked by work is seen; one that is
+    blocked by waiting is not. Another process's pace is not known here: what waits for one, waits
+    as long as it takes.
     """
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self._lock = threading.Lock()
         self._steady = self._marked = time.monotonic()
+        self._worked = time.thread_time()
         self._most = _TURN
         super().__init__(_Marking(selector or selectors.DefaultSelector(), self))
 
     def time(self) -> float:
-        return self._steady + min(time.monotonic() - self._marked, self._most)
+        with self._lock:  # other threads read it, too
+            return self._steady + min(time.monotonic() - self._marked, self._most)
 
     def mark(self, most: float) -> None:
-        """From now on, until the next mark, time goes on by no more than ``most`` seconds."""
-        self._steady, self._marked = self.time(), time.monotonic()
-        self._most = most
+        """From now on, until the next mark, time goes on by no more than ``most`` seconds.
+
+        What the loop's own thread worked since the last one counts, however long that was.
+        """
+        with self._lock:
+            now, worked = time.monotonic(), time.thread_time()
+            counted = max(self._most, worked - self._worked)
+            self._steady += min(now - self._marked, counted)
+            self._marked, self._worked, self._most = now, worked, most
 
 
 class SteadyClock:

@@ -1,5 +1,6 @@
 import asyncio
 import selectors
+import sys
 import time
 from typing import Any
 
@@ -51,6 +52,36 @@ async def test_a_time_out_that_is_due_strikes() -> None:
         async with asyncio.timeout(0.3):
             await asyncio.sleep(10)
     assert time.monotonic() - before >= 0.3
+
+
+async def test_what_the_loop_itself_computes_is_time() -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(0)
+    before = loop.time()
+    until = time.thread_time() + 0.5
+    while time.thread_time() < until:
+        pass
+    await asyncio.sleep(0)
+    assert loop.time() - before >= 0.45
+
+
+async def test_for_other_threads_it_never_goes_back() -> None:
+    loop, seen = asyncio.get_running_loop(), list[float]()
+
+    def look() -> None:
+        until = time.thread_time() + 0.3
+        while time.thread_time() < until:
+            seen.append(loop.time())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        looking = loop.run_in_executor(None, look)
+        while not looking.done():  # noqa: ASYNC110 - it is the turns of the loop that matter
+            await asyncio.sleep(0)
+    finally:
+        sys.setswitchinterval(interval)
+    assert seen == sorted(seen)
 
 
 async def test_it_goes_as_fast_as_it_is_told_to_and_never_back() -> None:

@@ -59,7 +59,8 @@ class Place:
 class LiveTask:
     """A task under way; ``accepted_at`` is monotonic, ``progress`` in percent, as last told.
 
-    ``marking`` says that it is being written down as sent, so that it may be sent any moment.
+    ``marking`` says that it is being written down as sent, so that it may be sent any moment;
+    ``tried`` that this process has sent a create of it.
     """
 
     entry: Entry
@@ -68,6 +69,7 @@ class LiveTask:
     accepted_at: float | None = None
     progress: int | None = None
     marking: bool = False
+    tried: bool = False
     kept: list[Shelved] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
@@ -216,12 +218,10 @@ class Board:
         return None
 
     def task(self, names: Collection[str]) -> LiveTask | None:
-        """A live job's task by its own id or the vendor's, whichever of ``names`` that is."""
-        for job in self._jobs.values():
-            for task in job.tasks:
-                if task.entry.task_id in names or task.upstream_id in names:
-                    return task
-        return None
+        """A live job's task by its own id or else the vendor's, whichever of ``names`` that is."""
+        tasks = [task for job in self._jobs.values() for task in job.tasks]
+        ours = (task for task in tasks if task.entry.task_id in names)
+        return next(ours, None) or next((one for one in tasks if one.upstream_id in names), None)
 
     def is_anothers(self, task_id: str, upstream_id: str) -> bool:
         """Whether the vendor's task of this id is followed for another task than this of ours."""

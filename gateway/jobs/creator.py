@@ -6,8 +6,7 @@ itself is looked up, and never sent again. Must not know: the vendor's wire shap
 pictures.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal
 
 from gateway.clock import Clock
@@ -38,40 +37,22 @@ from gateway.failpoints import failpoint
 from gateway.jobs.asking import Anothers, Seeker
 from gateway.jobs.board import Board, Job, LiveTask
 from gateway.jobs.journal import Journal, Stamp
-from gateway.jobs.queue import Queue, Turn
+from gateway.jobs.queue import Turn
+from gateway.jobs.restraint import LONGEST_HINT, Restraint
 from gateway.notices import CallRepeated
-from gateway.translate.model import Quality, Reference, Tier
+from gateway.translate.model import Reference
 from gateway.upstream import base
 from gateway.upstream.base import TaskStatus, Upstream
-from gateway.upstream.breaker import Admitted, Breaker
-from gateway.upstream.budget import RetryBudget
-from gateway.upstream.governor import Governor
+from gateway.upstream.breaker import Admitted
 
 NOTHING = " Nothing was bought."
 _UNSENT_PAUSES = (0.5, 1.0, 2.0, 4.0)
-_THROTTLED_PAUSE = 1.0
-_LEAST_PAUSE = 0.1
-_LONGEST_HINT = 60.0
 _ANSWERED = 1.0  # what a create that is sent again needs to be answered before the deadline
 _TOLD = "the vendor has told that an earlier create was accepted"
 _LOOK_UP_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 Links = Mapping[Reference, str]
 Again = Literal["not_sent", "throttled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Restraint:
-    """What holds creates back: turns and allowance, the breaker, the budget of repetitions.
-
-    ``least`` is how many seconds a task of a tier and quality takes at the least.
-    """
-
-    governor: Governor
-    queue: Queue
-    least: Callable[[Tier, Quality], float]
-    breaker: Breaker
-    budget: RetryBudget
 
 
 class Creator:
@@ -88,6 +69,7 @@ class Creator:
     ) -> None:
         self._upstream = upstream
         self._board = board
+        self._restraint = restraint
         self._governor = restraint.governor
         self._seeker = Seeker(upstream, journal, board, restraint.governor.queries)
         self._queue = restraint.queue
@@ -165,17 +147,20 @@ class Creator:
         return status
 
     def _is_told(self, task: LiveTask) -> bool:
-        """Whether a create of it was lost, and the vendor has told that it has the task."""
-        return task.entry.charge.perhaps and task.entry.task_id in self._board.hearsay
+        """Whether the vendor has told that it has the task, whatever was answered to its create."""
+        return task.entry.task_id in self._board.hearsay
 
     async def _found_or_lost(self, job: Job, task: LiveTask) -> TaskStatus:
         """A task that is not sent again is looked up if the vendor told of it.
 
         Raises: UpstreamOutcomeUnknown.
         """
-        found = await self.look_up(job, task) if self._is_told(task) else None
-        if found is not None:
-            return found
+        if self._is_told(task):
+            if not task.entry.charge.perhaps:  # what was answered is what was lost
+                await self._mark(job, task, None)
+            found = await self.look_up(job, task)
+            if found is not None:
+                return found
         raise await self._lose(job, task)
 
     async def _lose(self, job: Job, task: LiveTask) -> UpstreamOutcomeUnknown:
@@ -188,8 +173,8 @@ class Creator:
         self._accept(task, status)
         await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
 
-    async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> bool:
-        """Write that the create is being sent; whether it may be.
+    async def _mark(self, job: Job, task: LiveTask, leave: Admitted | None) -> bool:
+        """Write that the create is being sent; whether it may be: not without ``leave``.
 
         Raises: LedgerUnavailable; nothing is sent then.
         """
@@ -199,16 +184,17 @@ class Creator:
             await self._tell(task, CreateSent(**self._stamp(task)))
         except BaseException as error:
             task.marking = False
-            self._breaker.void(leave)
+            self._restraint.void(leave)
             if isinstance(error, LedgerUnavailable):
                 await self._drop(job, task, "the ledger takes no entries")
             raise
         task.marking = False  # from here on its state says so
         failpoint("create.marked")
-        if self._is_told(task):  # of the one that was lost; meanwhile
-            self._breaker.void(leave)
-            await self._tell(task, NotSent(**self._stamp(task), reason=_TOLD))
+        if self._is_told(task):  # meanwhile
+            self._restraint.void(leave)
+            await self._tell(task, CreateLost(**self._stamp(task), reason=_TOLD))
             return False
+        task.tried = True
         return True
 
     async def _sent(
@@ -223,9 +209,11 @@ class Creator:
         except base.CreateLost:
             raise
         except base.CreateOutcome as outcome:
-            if task.entry.task_id in self._board.hearsay:
-                raise base.CreateLost(_TOLD) from outcome
-            raise
+            if not self._is_told(task):
+                raise
+            if isinstance(outcome, base.CreateThrottled):
+                self._restraint.hold_back(outcome.retry_after)
+            raise base.CreateLost(_TOLD) from outcome
 
     async def _send(
         self, task: LiveTask, links: Links, leave: Admitted, again: Again | None
@@ -352,8 +340,7 @@ class Creator:
 
     async def _pause_throttled(self, job: Job, task: LiveTask, hint: float | None) -> None:
         """Hold back all submits for as long as the vendor asks, if that is worth waiting for."""
-        pause = _THROTTLED_PAUSE if hint is None else max(hint, _LEAST_PAUSE)
-        self._governor.submits.pause(min(pause, _LONGEST_HINT))
+        pause = self._restraint.hold_back(hint)
         late = pause + _ANSWERED > job.deadline - self._clock.monotonic()
         if late and not self._is_told(task):
             await self._drop(job, task, "throttled beyond the deadline")
@@ -363,7 +350,7 @@ class Creator:
         return UpstreamThrottled(
             "The image service takes no more requests at the moment.",
             code="rate_limit_exceeded",
-            retry_after=min(pause, _LONGEST_HINT),
+            retry_after=min(pause, LONGEST_HINT),
         )
 
     def _accept(self, task: LiveTask, status: TaskStatus) -> None:

@@ -30,6 +30,10 @@ class Hearsay:
         while len(self._names) > self._most:
             del self._names[next(iter(self._names))]
 
+    def forget(self, task_id: str) -> None:
+        """It turned out to be none that this is of use for."""
+        self._names.pop(task_id, None)
+
     def name(self, task_id: str) -> str | None:
         """The vendor's name for a task, if it was told."""
         return self._names.get(task_id)

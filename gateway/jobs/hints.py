@@ -26,7 +26,7 @@ _OVER = "not_awaited"
 # Whoever tries may not learn how far he came.
 _REFUSED = "The webhook's signature or timestamp is missing or not right."
 _BUSY = "Too many webhooks are still being looked into; send it again."
-_UNSETTLED = "The task is being looked for; send it again."
+_UNSETTLED = "What is known of the task is not written yet; send it again."
 _AGAIN = 10.0
 
 
@@ -93,22 +93,21 @@ class Hints:
         if task is None or task.entry.state is State.LOST:
             self._look_back(webhook)
             return
-        entry = task.entry
-        if not _is_awaited(task):
-            told = HintCame(
-                result="ignored", reason=_OVER, job_id=entry.job_id, task_id=entry.task_id
-            )
-        else:
+        entry, heard = task.entry, False
+        if _is_awaited(task):
             heard = self._listen(task, webhook)
             self._poller.hint(task)
             self._announce(HintCame(result="used", job_id=entry.job_id, task_id=entry.task_id))
-            if heard:
-                # Hearsay ends with the process. So the vendor keeps it: it tells this again, also
-                # to the next process, until the task is found.
-                self._reader.forget(webhook)
-                raise Overloaded(_UNSETTLED, code="server_is_overloaded", retry_after=_AGAIN)
-            return
-        self._announce(told)
+        else:
+            over = HintCame(
+                result="ignored", reason=_OVER, job_id=entry.job_id, task_id=entry.task_id
+            )
+            self._announce(over)
+        if heard or self._late.in_doubt:
+            # What is not written ends with the process. So the vendor keeps it: it tells this
+            # again, also to the next process, until the ledger has the task as found.
+            self._reader.forget(webhook)
+            raise Overloaded(_UNSETTLED, code="server_is_overloaded", retry_after=_AGAIN)
 
     def _listen(self, task: LiveTask, webhook: Webhook) -> bool:
         """A task whose create is not answered: that there is one, and what the vendor calls it.
@@ -116,8 +115,8 @@ class Hints:
         Whether this was about such a task.
         """
         ours, theirs = _both(webhook)
-        if task.upstream_id is not None or ours != task.entry.task_id:
-            return False
+        if task.entry.state is State.RUNNING or ours != task.entry.task_id:
+            return False  # the ledger has its name, or it is not certain to be meant
         if theirs is not None and self._board.is_anothers(ours, theirs):
             theirs = None
         self._board.hearsay.hear(ours, theirs)
@@ -146,4 +145,5 @@ def _both(webhook: Webhook) -> tuple[str | None, str | None]:
 
 def _is_awaited(task: LiveTask) -> bool:
     """Whether nobody knows yet that it has ended, and it may have."""
-    return task.marking or task.lost_before or task.entry.state in _AWAITED
+    tried = task.tried and task.entry.state is State.INTENT
+    return task.marking or task.lost_before or tried or task.entry.state in _AWAITED

@@ -7,6 +7,7 @@ short, each task is in it once, and one question to the ledger is all that they 
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from gateway.errors import LedgerUnavailable
 from gateway.events import State
@@ -20,6 +21,14 @@ MOST = 64
 _PAUSE = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """The vendor's name for a task, and whether it had told of the task before."""
+
+    theirs: str | None
+    known: bool
+
+
 class LateWords:
     """Acted on one after the other by ``run``, which has to be running."""
 
@@ -29,7 +38,7 @@ class LateWords:
         self._clock = memory.clock
         self._announce = memory.journal.announce
         self._look = look
-        self._line: dict[str, str | None] = {}
+        self._line: dict[str, _Word] = {}
         self._come = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -38,14 +47,22 @@ class LateWords:
     def __contains__(self, task_id: str) -> bool:
         return task_id in self._line
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether some of what is known, that a task is LOST for one, may not be written yet."""
+        return self._store.trouble is not None
+
     def take(self, task_id: str, theirs: str | None) -> bool:
         """Have a task looked for, by the vendor's name too, if it is one of ours that is LOST.
 
-        False if there is no room. What comes of it is told once it is known.
+        False if it should be told again: there is no room, or what is known may be lost with the
+        process. Until something comes of it, which is told, nobody buys the task anew.
         """
-        if len(self._line) >= MOST:
+        if len(self._line) >= MOST or self.in_doubt or self._look.closed:
             return False
-        self._line[task_id] = theirs
+        known = task_id in self._board.hearsay
+        self._board.hearsay.hear(task_id, None)
+        self._line[task_id] = _Word(theirs, known)
         self._come.set()
         return True
 
@@ -54,13 +71,12 @@ class LateWords:
         while True:
             await self._come.wait()
             while self._line:
-                task_id, theirs = next(iter(self._line.items()))
-                if self._store.trouble is not None:
-                    # That a task is LOST may be among what could not be written yet.
+                task_id, word = next(iter(self._line.items()))
+                if self.in_doubt:
                     await self._clock.sleep(_PAUSE)
                     continue
                 try:
-                    told = await self._followed_up(task_id, theirs)
+                    told = await self._followed_up(task_id, word)
                 except LedgerUnavailable:
                     await self._clock.sleep(_PAUSE)
                     continue
@@ -71,9 +87,11 @@ class LateWords:
                 self._announce(told)
             self._come.clear()
 
-    async def _followed_up(self, task_id: str, theirs: str | None) -> HintCame:
-        row = await self._store.job(task_id)
+    async def _followed_up(self, task_id: str, word: _Word) -> HintCame:
+        row, theirs = await self._store.job(task_id), word.theirs
         if row is None or not _has_lost(row, task_id):
+            if not word.known:
+                self._board.hearsay.forget(task_id)
             return HintCame(result="unknown")
         if theirs is not None and await self._is_anothers(task_id, theirs):
             theirs = None

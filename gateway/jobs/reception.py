@@ -261,8 +261,11 @@ class Reception:
                 raise CallerLeft
             if found.adopt is not None and found.adopt.job_id not in looked:
                 # Whoever asks the vendor waits, and meanwhile an equal request may have begun.
-                looked.add(found.adopt.job_id)
-                await self._look_once_more(found.adopt)
+                if not await self._look_once_more(found.adopt):
+                    looked.add(found.adopt.job_id)
+                continue
+            if found.adopt is not None and self._look.is_told(found.adopt):
+                looked.discard(found.adopt.job_id)  # since it was denied
                 continue
             try:
                 return await self._begun(found, wish)
@@ -270,12 +273,15 @@ class Reception:
                 continue  # another request was faster: the next look finds its job
         raise Overloaded("Too many requests with one Idempotency-Key at once.", retry_after=1)
 
-    async def _look_once_more(self, row: JobRow) -> None:
-        """Whatever of a failed job is there after all is not bought again: it is taken up."""
+    async def _look_once_more(self, row: JobRow) -> bool:
+        """Whatever of a failed job is there after all is not bought again; whether it is taken up.
+
+        Raises: UpstreamUnavailable.
+        """
         if all(task.state is not State.LOST for task in row.tasks):
-            return
+            return False
         try:
-            await self._look.look_at(row, wary=True)
+            return await self._look.look_at(row, wary=True)
         except StatusUnavailable as unavailable:
             message = "The image service does not say what became of an earlier, equal request."
             raise UpstreamUnavailable(message, retry_after=5) from unavailable

@@ -73,19 +73,20 @@ class Recovery:
         failpoint("recovery.done")
         return len(jobs)
 
-    async def revive(self, name: str, found: Mapping[str, TaskStatus], creator: Creator) -> None:
-        """Take a job up again whose LOST tasks were ``found``, by id. Raises: as the store.
+    async def revive(self, name: str, found: Mapping[str, TaskStatus], creator: Creator) -> bool:
+        """Take a job up again whose LOST tasks were ``found``, by id; whether there was need.
 
+        Raises: as the store.
         Once it is written to be under way it goes on, whatever comes between: with what could be
         taken down as found, so that it ends again and its other tasks get another look.
         """
         row = await self._store.job(name)
         if row is None or row.ended_at is None or self._board.live(name) is not None:
-            return  # somebody else has taken it up meanwhile
+            return False  # somebody else has taken it up meanwhile
         lost = {task.task_id for task in row.tasks if task.state is State.LOST}
         found = {task_id: status for task_id, status in found.items() if task_id in lost}
         if not found:
-            return  # and it has ended again
+            return False  # and it has ended again
         job = self._job(row)
         self._board.put(job)
         try:
@@ -105,6 +106,7 @@ class Recovery:
             self._runner.resume(job)
             raise
         self._runner.resume(job)
+        return True
 
     def _job(self, row: JobRow) -> Job:
         now, wall = self._clock.monotonic(), self._clock.wall()
@@ -223,8 +225,8 @@ class SecondLook:
 
         Whoever would buy a task anew is ``wary``: an answer about another task says nothing of this
         one, nor does a denial of what the vendor itself has told of.
-        Raises: StatusUnavailable where the vendor gave no answer about one, and none was found;
-        LedgerUnavailable.
+        Raises: StatusUnavailable where the vendor gave no answer about one, and no other took the
+        job up; LedgerUnavailable.
         """
         found = {}
         silent = None
@@ -239,9 +241,19 @@ class SecondLook:
                     silent = StatusUnavailable(f"contradicts itself: {denial}", kind="garbage")
             except StatusUnavailable as unavailable:
                 silent = unavailable
-        if found:
-            await self._recovery.revive(row.job_id, found, self._creator)
+        if found and await self._recovery.revive(row.job_id, found, self._creator):
             self._told.pop(row.job_id, None)
-        elif silent is not None:
+            return True
+        if silent is not None:
             raise silent
-        return bool(found)
+        return False
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything is being left off, and nothing is taken up any more."""
+        return self._creator.closed
+
+    def is_told(self, row: JobRow) -> bool:
+        """Whether the vendor has told of one of a job's LOST tasks."""
+        lost = (task.task_id for task in row.tasks if task.state is State.LOST)
+        return any(task_id in self._board.hearsay for task_id in lost)

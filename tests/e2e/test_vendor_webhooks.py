@@ -123,9 +123,10 @@ async def test_however_they_come_each_picture_is_bought_and_given_once(
         counts = stand.simulator.vendor.webhooks.counts
         await stand.until(lambda: counts["delivered"] == 15)
         assert stand.purchases == 15
-        assert (counts["refused"] > 0) is (kind in {"forged", "stale"})
+        assert (hints(stand).count("refused") > 0) is (kind in {"forged", "stale"})
         assert (hints(stand).count("duplicate") > 0) is (kind == "duplicate")
-        assert hints(stand).count("refused") == counts["refused"]
+        # What came while a create's answer was written was put off, too.
+        assert hints(stand).count("refused") <= counts["refused"]
 
 
 async def test_forged_and_replayed_ones_buy_change_and_ask_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gateway.images.shelf import Shelf
 from gateway.jobs.ages import Ages
 from gateway.jobs.board import Board, Job, Outcome
 from gateway.jobs.collector import Asker, Collector
-from gateway.jobs.creator import Creator, Restraint
+from gateway.jobs.creator import Creator
 from gateway.jobs.given import Given
 from gateway.jobs.joins import Joins
 from gateway.jobs.journal import Journal
@@ -28,6 +28,7 @@ from gateway.jobs.promises import Promises
 from gateway.jobs.queue import Queue
 from gateway.jobs.reception import Reception, Visit
 from gateway.jobs.recovery import Recovery, SecondLook
+from gateway.jobs.restraint import Restraint
 from gateway.jobs.runner import Line, Runner, Span
 from gateway.jobs.wish import Wish
 from gateway.state.memory import MemoryStore

@@ -166,7 +166,7 @@ async def test_what_is_told_while_the_second_create_is_written_down_is_not_sent(
         await house.finished(job)
         assert job.outcome.result().images
         assert house.vendor.purchases == [ours]
-        assert house.names()[-5:] == ["CreateSent", "NotSent", "Found", "Succeeded", "Collected"]
+        assert house.names()[-5:] == ["CreateSent", "CreateLost", "Found", "Succeeded", "Collected"]
 
 
 _REFUSED = ContentRefused("no", code="content_policy_violation")

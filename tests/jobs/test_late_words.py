@@ -270,17 +270,19 @@ async def test_two_looks_at_once_take_a_task_up_once(
     assert [fact for fact in house.facts if isinstance(fact, ChoreFailed)] == []
 
 
-async def test_while_the_ledger_is_in_trouble_a_word_waits(
+async def test_while_the_ledger_is_in_trouble_words_wait_and_no_more_are_taken(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, ours = await lost_task(house)
-    monkeypatch.setattr(type(house.store), "trouble", "no room", raising=False)
     tell(house, f"v-{ours}", ours)
+    monkeypatch.setattr(type(house.store), "trouble", "no room", raising=False)
     await house.clock.advance(30)
     assert [one.result for one in came(house)] == []
+    tell(house, "v-other", task_id(house.clock.wall()))
+    assert [one.result for one in came(house)] == ["put_off"]
     monkeypatch.undo()
     await house.clock.advance(11)
-    assert [one.result for one in came(house)] == ["revived"]
+    assert [one.result for one in came(house)] == ["put_off", "revived"]
 
 
 async def test_who_would_buy_it_anew_takes_another_s_answer_for_none(

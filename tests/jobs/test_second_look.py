@@ -100,11 +100,11 @@ async def test_a_fault_in_taking_one_job_up_is_told_and_leaves_the_others(house:
     first, second = await lost_jobs(house, 2)
     revive, broken = house.recovery.revive, [True, True]
 
-    async def breaks(name: str, *rest: Any) -> None:
+    async def breaks(name: str, *rest: Any) -> bool:
         if name == first and broken:
             broken.pop()
             raise ValueError("not what anybody thought of")
-        await revive(name, *rest)
+        return await revive(name, *rest)
 
     house.recovery.revive = breaks  # type: ignore[method-assign, assignment]
     assert await round_of_looks(house) == 1
