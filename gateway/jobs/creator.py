@@ -156,8 +156,8 @@ class Creator:
         Raises: UpstreamOutcomeUnknown.
         """
         if self._is_told(task):
-            if not task.entry.charge.perhaps:  # what was answered is what was lost
-                await self._mark(job, task, None)
+            if not task.entry.charge.perhaps:  # it has it, whatever its answer was
+                await self._tell(task, CreateLost(**self._stamp(task), reason=_TOLD))
             found = await self.look_up(job, task)
             if found is not None:
                 return found
@@ -173,8 +173,8 @@ class Creator:
         self._accept(task, status)
         await self._tell(task, Found(**self._stamp(task), upstream_id=status.upstream_id))
 
-    async def _mark(self, job: Job, task: LiveTask, leave: Admitted | None) -> bool:
-        """Write that the create is being sent; whether it may be: not without ``leave``.
+    async def _mark(self, job: Job, task: LiveTask, leave: Admitted) -> bool:
+        """Write that the create is being sent; whether it may be.
 
         Raises: LedgerUnavailable; nothing is sent then.
         """
@@ -184,14 +184,16 @@ class Creator:
             await self._tell(task, CreateSent(**self._stamp(task)))
         except BaseException as error:
             task.marking = False
-            self._restraint.void(leave)
+            self._breaker.void(leave)
             if isinstance(error, LedgerUnavailable):
+                if self._is_told(task):
+                    return False
                 await self._drop(job, task, "the ledger takes no entries")
             raise
         task.marking = False  # from here on its state says so
         failpoint("create.marked")
         if self._is_told(task):  # meanwhile
-            self._restraint.void(leave)
+            self._breaker.void(leave)
             await self._tell(task, CreateLost(**self._stamp(task), reason=_TOLD))
             return False
         task.tried = True
@@ -263,10 +265,10 @@ class Creator:
         has put us off, this task (``throttled``) or the account, that is the reason told.
         """
         turn = Turn.MOOT if self._is_told(task) else await self._turn(job, task)
-        if self.closed:
-            raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
         if self._is_told(task):
             return None
+        if self.closed:
+            raise Draining("The gateway is about to stop.", retry_after=1, come_back=True)
         if job.error is not None:
             await self._drop(job, task, "another task of the request failed")
             raise job.error
@@ -302,7 +304,7 @@ class Creator:
         try:
             while True:
                 waiting = self._queue.turn(job, task, lambda: self._is_moot(job, task))
-                lost = task.entry.charge.perhaps and not task.nudge.given
+                lost = (task.tried or task.entry.charge.perhaps) and not task.nudge.given
                 turn = (await task.nudge.unless(waiting) if lost else await waiting) or Turn.MOOT
                 if turn is not Turn.MOOT or self._is_moot(job, task):
                     return turn

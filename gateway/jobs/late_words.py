@@ -56,7 +56,8 @@ class LateWords:
         """Have a task looked for, by the vendor's name too, if it is one of ours that is LOST.
 
         False if it should be told again: there is no room, or what is known may be lost with the
-        process. Until something comes of it, which is told, nobody buys the task anew.
+        process. Until something comes of it, which is told, whoever takes its job up for what it
+        has does not buy the task anew.
         """
         if len(self._line) >= MOST or self.in_doubt or self._look.closed:
             return False

@@ -31,6 +31,7 @@ from gateway.events import (
 TABLE: Mapping[State, Mapping[type[TaskEvent], State]] = {
     State.INTENT: {
         CreateSent: State.CREATING,
+        CreateLost: State.UNCERTAIN,  # the vendor tells of one that it had put off
         Dropped: State.DROPPED,
     },
     State.CREATING: {
@@ -74,6 +75,7 @@ AFTER_A_LOSS: Mapping[State, Mapping[type[TaskEvent], State]] = {
     **TABLE,
     State.INTENT: {
         CreateSent: State.CREATING,
+        CreateLost: State.UNCERTAIN,
         Found: State.RUNNING,
         NotFound: State.LOST,
         RecreateAllowed: State.INTENT,

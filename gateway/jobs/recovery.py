@@ -225,8 +225,8 @@ class SecondLook:
 
         Whoever would buy a task anew is ``wary``: an answer about another task says nothing of this
         one, nor does a denial of what the vendor itself has told of.
-        Raises: StatusUnavailable where the vendor gave no answer about one, and no other took the
-        job up; LedgerUnavailable.
+        Raises: StatusUnavailable where the vendor gave no answer about one, unless the job goes on
+        because of another; LedgerUnavailable.
         """
         found = {}
         silent = None
@@ -244,7 +244,7 @@ class SecondLook:
         if found and await self._recovery.revive(row.job_id, found, self._creator):
             self._told.pop(row.job_id, None)
             return True
-        if silent is not None:
+        if silent is not None and self._board.live(row.job_id) is None:
             raise silent
         return False
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.jobs.queue import Queue
 from gateway.translate.model import Quality, Tier
-from gateway.upstream.breaker import Admitted, Breaker
+from gateway.upstream.breaker import Breaker
 from gateway.upstream.budget import RetryBudget
 from gateway.upstream.governor import Governor
 
@@ -33,8 +33,3 @@ class Restraint:
         pause = _PAUSE if hint is None else max(hint, _LEAST_PAUSE)
         self.governor.submits.pause(min(pause, LONGEST_HINT))
         return pause
-
-    def void(self, leave: Admitted | None) -> None:
-        """Nothing was sent with a leave, if there is one."""
-        if leave is not None:
-            self.breaker.void(leave)

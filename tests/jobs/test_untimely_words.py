@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.config.sections import Joins as JoinsSection
-from gateway.errors import Overloaded, UpstreamUnavailable
-from gateway.events import Created, State, TaskEvent, Throttled
+from gateway.errors import ContentRefused, LedgerUnavailable, Overloaded, UpstreamUnavailable
+from gateway.events import Created, CreateSent, State, TaskEvent, Throttled
 from gateway.jobs.hints import Hints
 from gateway.jobs.reception import Visit
 from gateway.upstream import base
@@ -64,6 +64,81 @@ async def test_in_the_pause_after_a_create_that_was_put_off(
         assert job.outcome.result().images
         assert house.vendor.purchases == [task.entry.task_id]
         assert job.spent == task.entry.charge.cost > 0
+
+
+@pytest.mark.parametrize("dying", [True, False])
+@pytest.mark.parametrize("n", [1, 5])
+async def test_in_that_pause_and_then_the_process_ends(tmp_path: Path, dying: bool, n: int) -> None:
+    """Of one task, or of two of which the other goes on."""
+    async with House(tmp_path, durable=True) as house:
+        first = 0 if n == 1 else 1
+
+        def put_off(_: object) -> Exception | None:
+            sold = len(house.vendor.purchases)
+            return base.CreateThrottled("429", 20.0) if sold >= first else None
+
+        house.vendor.refuse = put_off
+        job = await house.start(a_plan(n))
+        await house.clock.until(lambda: "Throttled" in house.names())
+        house.vendor.refuse = lambda _: None
+        task = job.tasks[-1]
+        house.vendor._accept(task.spec, task.entry.task_id)
+        await house.clock.advance(1)
+        assert keeps(house, task.entry.task_id)
+        await house.clock.advance(5)
+        assert task.upstream_id
+        if dying:
+            dies(house)
+        else:
+            await house.clock.drive(house.runner.stop())
+        async with House(tmp_path, before=house) as heir:
+            await heir.recovery.recover()
+            _, outcome = await heir.clock.drive(heir.served(heir.wish(a_plan(n)), retry=True))
+            assert len(outcome.images) == n
+            assert len(heir.vendor.purchases) == first + 1
+
+
+async def test_in_that_pause_while_another_task_of_the_job_fails(tmp_path: Path) -> None:
+    """Whoever asks again gets the job that has it, and not another."""
+    async with House(tmp_path, durable=True, max_tasks=2) as house:
+        refused = ContentRefused("no", code="content_policy_violation")
+        house.vendor.creates = [
+            base.CreateThrottled("429", 20.0),
+            base.CreateRefused("no", refused),
+        ]
+        job = await house.start(a_plan(10))
+        (task, *_) = job.tasks
+        await house.clock.until(lambda: "Throttled" in house.names())
+        house.vendor._accept(task.spec, task.entry.task_id)
+        assert keeps(house, task.entry.task_id)
+        await house.clock.advance(1)
+        assert not job.closing
+        visit, _ = await house.clock.drive(house.served(house.wish(a_plan(10)), retry=True))
+        assert visit.job_id == job.job_id
+        assert house.vendor.purchases == [task.entry.task_id]
+
+
+async def test_in_that_pause_and_the_ledger_takes_nothing_more_that_is_sent(tmp_path: Path) -> None:
+    async with House(tmp_path, durable=True) as house:
+        house.vendor.creates = [base.CreateThrottled("429", 5.0)]
+        record, says = house.store.record, [True]
+
+        async def refuses(event: TaskEvent, *rest: Any) -> None:
+            if isinstance(event, CreateSent) and "Throttled" in house.names():
+                if says:  # while it waits for the disk, too
+                    says.clear()
+                    house.vendor._accept(task.spec, task.entry.task_id)
+                    assert keeps(house, task.entry.task_id)
+                raise LedgerUnavailable("no room", code="journal_unavailable")
+            await record(event, *rest)
+
+        house.store.record = refuses  # type: ignore[method-assign, assignment]
+        job = await house.start(a_plan())
+        (task,) = job.tasks
+        await house.finished(job)
+        assert job.outcome.result().images
+        assert house.names()[:4] == ["CreateSent", "Throttled", "CreateLost", "Found"]
+        assert house.vendor.purchases == [task.entry.task_id]
 
 
 async def test_while_it_is_written_that_a_create_was_put_off(tmp_path: Path) -> None:
@@ -222,6 +297,32 @@ async def test_two_looks_of_which_one_finds_what_the_other_had_no_answer_about(
             await house.clock.drive(house.served(house.wish(a_plan(10))))
         assert first.result()
         assert house.vendor.purchases == before
+
+
+async def test_a_job_that_another_look_took_up_is_joined_whatever_is_not_known(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, durable=True) as house:
+        house.joins._section = JoinsSection(failures=0)
+        visit, (_, unanswered) = await in_part(house, 10)
+        status = type(house.vendor).status
+        house.vendor.seconds = 10_000.0  # what is found is still being made
+
+        async def silent(task_id: str) -> TaskStatus:
+            if unanswered in task_id:
+                await house.clock.sleep(15)
+                raise base.StatusUnavailable("timeout", kind="timeout")
+            return await status(house.vendor, task_id)
+
+        house.vendor.status = silent  # type: ignore[method-assign]
+        look = house.look.look_at(await row_of(house, visit.job_id))
+        first = asyncio.ensure_future(look)
+        await house.clock.advance(3)
+        asking = asyncio.ensure_future(house.served(house.wish(a_plan(10))))
+        await house.clock.advance(40)
+        assert first.result()
+        assert house.board.visits(visit.job_id) == 1
+        asking.cancel()
 
 
 async def test_a_task_is_known_by_our_name_before_any_other(tmp_path: Path) -> None:
