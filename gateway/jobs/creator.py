@@ -304,8 +304,8 @@ class Creator:
         try:
             while True:
                 waiting = self._queue.turn(job, task, lambda: self._is_moot(job, task))
-                lost = (task.tried or task.entry.charge.perhaps) and not task.nudge.given
-                turn = (await task.nudge.unless(waiting) if lost else await waiting) or Turn.MOOT
+                sent = (task.tried or task.entry.charge.perhaps) and not task.nudge.given
+                turn = (await task.nudge.unless(waiting) if sent else await waiting) or Turn.MOOT
                 if turn is not Turn.MOOT or self._is_moot(job, task):
                     return turn
         finally:

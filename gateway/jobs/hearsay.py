@@ -1,4 +1,4 @@
-"""What the vendor told by itself of tasks whose create has no answer: that it has them.
+"""What the vendor told by itself of tasks that it is not known to have: that it has them.
 
 Owns: which tasks it has told of, and the names it gave them, within bounds. Must not know:
 webhooks, who asks. A name is heard of only together with our own, so that it is no other task's; it

@@ -273,29 +273,36 @@ async def test_what_was_about_no_task_of_ours_is_forgotten(tmp_path: Path) -> No
         assert "task_01M3250V00JR4NGB1Z2ZQHJ8QJ" not in house.board.hearsay
 
 
+async def another_looks(house: House) -> tuple[Visit, asyncio.Future[bool]]:
+    """Of ten pictures four are there, four more can be found, and the vendor is silent about two.
+
+    Another's look has begun; it finds the four, and waits for a word about the two.
+    """
+    house.joins._section = JoinsSection(failures=0)
+    visit, (_, unanswered) = await in_part(house, 10)
+    status = type(house.vendor).status
+
+    async def silent(task_id: str) -> TaskStatus:
+        if unanswered in task_id:
+            await house.clock.sleep(15)
+            raise base.StatusUnavailable("timeout", kind="timeout")
+        return await status(house.vendor, task_id)
+
+    house.vendor.status = silent  # type: ignore[method-assign]
+    look = asyncio.ensure_future(house.look.look_at(await row_of(house, visit.job_id)))
+    await house.clock.advance(3)
+    return visit, look
+
+
 async def test_two_looks_of_which_one_finds_what_the_other_had_no_answer_about(
     tmp_path: Path,
 ) -> None:
-    """Ten pictures, of which four are there: four more are found, and nobody knows of two."""
     async with House(tmp_path, durable=True) as house:
-        house.joins._section = JoinsSection(failures=0)
-        visit, (_, unanswered) = await in_part(house, 10)
-        status = type(house.vendor).status
-
-        async def silent(task_id: str) -> TaskStatus:
-            if unanswered in task_id:
-                await house.clock.sleep(15)
-                raise base.StatusUnavailable("timeout", kind="timeout")
-            return await status(house.vendor, task_id)
-
-        house.vendor.status = silent  # type: ignore[method-assign]
+        _, look = await another_looks(house)
         before = list(house.vendor.purchases)
-        look = house.look.look_at(await row_of(house, visit.job_id))
-        first = asyncio.ensure_future(look)
-        await house.clock.advance(3)
         with pytest.raises(UpstreamUnavailable, match="does not say what became"):
             await house.clock.drive(house.served(house.wish(a_plan(10))))
-        assert first.result()
+        assert look.result()
         assert house.vendor.purchases == before
 
 
@@ -303,24 +310,11 @@ async def test_a_job_that_another_look_took_up_is_joined_whatever_is_not_known(
     tmp_path: Path,
 ) -> None:
     async with House(tmp_path, durable=True) as house:
-        house.joins._section = JoinsSection(failures=0)
-        visit, (_, unanswered) = await in_part(house, 10)
-        status = type(house.vendor).status
+        visit, look = await another_looks(house)
         house.vendor.seconds = 10_000.0  # what is found is still being made
-
-        async def silent(task_id: str) -> TaskStatus:
-            if unanswered in task_id:
-                await house.clock.sleep(15)
-                raise base.StatusUnavailable("timeout", kind="timeout")
-            return await status(house.vendor, task_id)
-
-        house.vendor.status = silent  # type: ignore[method-assign]
-        look = house.look.look_at(await row_of(house, visit.job_id))
-        first = asyncio.ensure_future(look)
-        await house.clock.advance(3)
         asking = asyncio.ensure_future(house.served(house.wish(a_plan(10))))
         await house.clock.advance(40)
-        assert first.result()
+        assert look.result()
         assert house.board.visits(visit.job_id) == 1
         asking.cancel()
 
